@@ -35,7 +35,7 @@ import type { Chunk } from '../core/chunk.ts';
  *     no socket, no timer, no memory.
  */
 export interface Pipe {
-  /** Says who listens; called once, before the first `resume()`. */
+  /** Says who listens; called before the first `resume()`, and again only while paused. */
   attach(handler: PipeHandler): void;
   /** True while `send()` would take a chunk. */
   readonly writable: boolean;

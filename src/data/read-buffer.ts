@@ -1,0 +1,121 @@
+import { Chunk } from '../core/chunk.ts';
+import type { Filling, SlabPool } from './slab-pool.ts';
+
+/** Bytes of room in front of each chunk that was read, for a frame header. */
+export const HEADROOM = 16;
+
+/**
+ * Bytes that the doorbell takes: a little more than a TLS record or a usual buffer of 16 KiB, so that
+ * such a message comes in one read and does not fill the doorbell exactly.
+ */
+export const DOORBELL = 17 * 1024;
+
+/**
+ * Chunks begin at multiples of this many bytes: kernels copy fastest to the start of a cache line.
+ * A power of two.
+ */
+const ALIGNMENT = 64;
+
+/**
+ * Where one socket's reads land.
+ *
+ * A burst begins at the doorbell, a buffer shared by all sockets. What does not fill it is copied out
+ * to memory of its own size; what fills it announces more, and moves to the front of a claimed slab,
+ * where the rest of the burst is read behind it without a copy. A read that comes up short ends the
+ * burst and the claim. So an idle socket holds no memory, and a small chunk pins no slab:
+ *
+ *     idle --short read--> copied chunk, idle
+ *     idle --full read---> held in a slab --read--> chunk over the slab --full read--> chunk ...
+ *                                                         '--short read--> idle
+ */
+export class ReadBuffer {
+  readonly #pool: SlabPool;
+  readonly #doorbell: Uint8Array;
+  #filling: Filling | null = null;
+  /** Bytes of the slab behind `at` and the headroom that are read and not yet a chunk. */
+  #held = 0;
+  #offered: Uint8Array;
+
+  /** `doorbell` may be shared: it is in use only between a read and `landed()`. */
+  constructor(pool: SlabPool, doorbell: Uint8Array) {
+    this.#pool = pool;
+    this.#doorbell = doorbell;
+    this.#offered = doorbell;
+  }
+
+  /** True while bytes wait for a further read to join them, or for `flush()`. */
+  get isHolding(): boolean {
+    return this.#held > 0;
+  }
+
+  /** The place for the next read. `more`: another read follows at once, so a claim is worth keeping. */
+  offer(more: boolean): Uint8Array {
+    let filling = this.#filling;
+    if (filling !== null && this.#held === 0) {
+      if (!more || !filling.makeRoom()) {
+        this.#pool.giveBack(filling);
+        filling = more ? this.#pool.claim() : null;
+      }
+      this.#filling = filling;
+    }
+    if (filling === null) this.#offered = this.#doorbell;
+    else this.#offered = filling.slab.bytes.subarray(filling.at + HEADROOM + this.#held);
+    return this.#offered;
+  }
+
+  /** True if a read of `length` bytes leaves nothing of the offered place. */
+  fills(length: number): boolean {
+    return length === this.#offered.length;
+  }
+
+  /** `length` bytes were read to the offered place. Null: they are held, since more seems to follow. */
+  landed(length: number): Chunk | null {
+    if (this.#filling === null) {
+      const bytes = this.#doorbell.subarray(0, length);
+      if (this.fills(length)) this.#filling = this.#pool.claim();
+      if (this.#filling === null) return this.#copy(bytes);
+      this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
+      this.#held = length;
+      return null;
+    }
+    this.#held += length;
+    return this.#carve(this.#filling);
+  }
+
+  /**
+   * The held bytes after all: no read has come to join them. They are copied, because the place behind
+   * them is already offered and leaves no headroom between.
+   */
+  flush(): Chunk | null {
+    const filling = this.#filling;
+    if (filling === null || this.#held === 0) return null;
+    const start = filling.at + HEADROOM;
+    const chunk = this.#copy(filling.slab.bytes.subarray(start, start + this.#held));
+    filling.at += this.#held;
+    this.#held = 0;
+    return chunk;
+  }
+
+  /** No read will come any more. */
+  free(): void {
+    this.#held = 0;
+    if (this.#filling !== null) this.#pool.giveBack(this.#filling);
+    this.#filling = null;
+  }
+
+  #carve(filling: Filling): Chunk {
+    const { slab } = filling;
+    const start = filling.at + HEADROOM;
+    const end = start + this.#held;
+    this.#held = 0;
+    filling.at = Math.min((end + ALIGNMENT - 1) & -ALIGNMENT, slab.bytes.length);
+    slab.retain();
+    return new Chunk(slab.bytes.subarray(start, end), slab, HEADROOM);
+  }
+
+  #copy(bytes: Uint8Array): Chunk {
+    const copy = this.#pool.allocate(HEADROOM + bytes.length);
+    copy.set(bytes, HEADROOM);
+    return new Chunk(copy.subarray(HEADROOM), null, HEADROOM);
+  }
+}

@@ -1,0 +1,122 @@
+import { assert } from '../core/assert.ts';
+import { Slab } from '../core/chunk.ts';
+
+/** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
+export const LARGE_SLAB = 512 * 1024;
+/** Bytes of a slab once half of the budget is out, so that a thousand busy sockets each get one. */
+export const SMALL_SLAB = 64 * 1024;
+
+/** Bytes of slabs at home that are kept for the next taker; what comes home beyond it is garbage. */
+const MAX_FREE_BYTES = 16 * 1024 * 1024;
+
+export interface SlabPoolOptions {
+  /** Fresh memory of exactly `size` bytes, garbage-collected; its content does not matter. */
+  readonly allocate: (size: number) => Uint8Array;
+  /** Bytes that may be out at one time. */
+  readonly budget: number;
+  /** For tests: overwrites memory as it comes home, so that a use after release shows as corruption. */
+  readonly poison?: number;
+}
+
+/**
+ * Memory for reads, shared by all sockets of a process and bounded by a budget.
+ *
+ *     claim() --> Filling --> chunks over its slab ... --> giveBack()   the rest serves the next reader
+ *                    '------> chunks outlive the filling: the slab comes home with the last of them
+ *
+ * A reader claims a slab for a burst of reads only, so nothing is tied to a socket that is idle, and
+ * the chunks of many sockets lie side by side in one slab.
+ */
+export class SlabPool {
+  /** Memory outside of the pool and its budget, for copies of small reads. */
+  readonly allocate: (size: number) => Uint8Array;
+  /** Bytes that may be out at one time. */
+  readonly budget: number;
+  readonly #poison: number | undefined;
+  readonly #free = new Map<number, Slab[]>([
+    [LARGE_SLAB, []],
+    [SMALL_SLAB, []],
+  ]);
+  #freeBytes = 0;
+  #outBytes = 0;
+  /** The slab that is partly filled and claimed by nobody. */
+  #open: Filling | null = null;
+
+  constructor(options: SlabPoolOptions) {
+    this.allocate = options.allocate;
+    this.budget = options.budget;
+    this.#poison = options.poison;
+  }
+
+  /** Bytes of the slabs that a chunk or a reader keeps from being reused; never above the budget. */
+  get outBytes(): number {
+    const open = this.#open;
+    return open?.slab.isSole ? this.#outBytes - open.slab.bytes.length : this.#outBytes;
+  }
+
+  /** A whole slab, whose first reference is the caller's; null when the budget is used up. */
+  take(): Slab | null {
+    const size = 2 * this.outBytes + LARGE_SLAB <= this.budget ? LARGE_SLAB : SMALL_SLAB;
+    if (this.#outBytes + size > this.budget) return null;
+    const slab = this.#free.get(size)?.pop();
+    this.#outBytes += size;
+    if (slab === undefined) return new Slab(this.allocate(size), (home) => this.#comeHome(home));
+    this.#freeBytes -= size;
+    slab.revive();
+    return slab;
+  }
+
+  /** A slab to read into, with room for at least `SMALL_SLAB` bytes; null when the budget is used up. */
+  claim(): Filling | null {
+    const open = this.#open;
+    this.#open = null;
+    if (open !== null) {
+      if (open.makeRoom()) return open;
+      open.slab.release();
+    }
+    const slab = this.take();
+    return slab === null ? null : new Filling(slab, this.#poison);
+  }
+
+  /** Ends a claim. */
+  giveBack(filling: Filling): void {
+    if (this.#open === null && filling.makeRoom()) this.#open = filling;
+    else filling.slab.release();
+  }
+
+  #comeHome(slab: Slab): void {
+    const size = slab.bytes.length;
+    this.#outBytes -= size;
+    assert(this.#outBytes >= 0, 'a slab comes home once');
+    if (this.#poison !== undefined) slab.bytes.fill(this.#poison);
+    if (this.#freeBytes + size > MAX_FREE_BYTES) return;
+    this.#freeBytes += size;
+    this.#free.get(size)?.push(slab);
+  }
+}
+
+/**
+ * A slab being filled, by one reader at a time.
+ *
+ * Invariant: no chunk lies at `at` or beyond it.
+ */
+export class Filling {
+  readonly slab: Slab;
+  /** Where the next chunk may begin, headroom included. */
+  at = 0;
+  readonly #poison: number | undefined;
+
+  constructor(slab: Slab, poison?: number) {
+    this.slab = slab;
+    this.#poison = poison;
+  }
+
+  /** True if a worthwhile read fits. A slab that no chunk uses any more is filled from its start. */
+  makeRoom(): boolean {
+    if (this.at > 0 && this.slab.isSole) {
+      if (this.#poison !== undefined) this.slab.bytes.fill(this.#poison, 0, this.at);
+      this.at = 0;
+    }
+    return this.slab.bytes.length - this.at >= SMALL_SLAB;
+  }
+}

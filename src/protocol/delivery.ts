@@ -1,0 +1,138 @@
+import type { Chunk } from '../core/chunk.ts';
+import { ProtocolViolation } from '../core/errors.ts';
+import type { Channel } from './channel.ts';
+import type { ReceiveWindow } from './receive-window.ts';
+import type { Transmitter } from './transmitter.ts';
+
+/** The largest window of one channel, and the share of the session window that grown ones may fill. */
+const MAX_WINDOW = 32 * 1024 * 1024;
+const GROWN_SHARE = 0.75;
+
+/**
+ * The way of received bytes: from a frame, through the channel's order and window, to its handler,
+ * and the credit back to the sender.
+ *
+ * The session window bounds the sum over all channels. Channels start with a small window that is
+ * not reserved and grow within a reserved share, so readers that stop cannot take the room of others.
+ */
+export class Delivery {
+  readonly #window: ReceiveWindow;
+  readonly #transmitter: Transmitter;
+  readonly #initialWindow: number;
+  /** The sum, over all channels, of the highest offsets that the peer has announced. */
+  #announced = 0;
+  /** Bytes by which windows have grown beyond the first size. */
+  #grown = 0;
+  #heldBytes = 0;
+  duplicateBytes = 0;
+  payloadBytes = 0;
+
+  constructor(window: ReceiveWindow, transmitter: Transmitter, initialWindow: number) {
+    this.#window = window;
+    this.#transmitter = transmitter;
+    this.#initialWindow = initialWindow;
+  }
+
+  /** Bytes held until a hole before them is filled, or their reader resumes. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** A DATA frame of the channel begins. @throws {ProtocolViolation} if it breaks a window */
+  announce(channel: Channel, offset: number, length: number, fin: boolean): void {
+    this.#count(channel.receive.announce(offset, length, fin));
+  }
+
+  /** Takes over a piece of the channel's data. @throws {ProtocolViolation} for too many pieces */
+  insert(channel: Channel, offset: number, piece: Chunk, rtt: number, now: number): void {
+    const { receive } = channel;
+    if (receive.state !== 'open') {
+      piece.release();
+      return;
+    }
+    const held = receive.heldBytes;
+    const duplicates = receive.duplicateBytes;
+    const direct = receive.insert(offset, piece, !channel.isPaused);
+    this.#heldBytes += receive.heldBytes - held;
+    this.duplicateBytes += receive.duplicateBytes - duplicates;
+    if (direct !== null) this.#hand(channel, direct, rtt, now);
+    if (receive.isReady || receive.isAtEnd) this.pump(channel, rtt, now);
+  }
+
+  /** Hands over what is in order, while the reader wants it, and then the FIN. */
+  pump(channel: Channel, rtt: number, now: number): void {
+    const { receive } = channel;
+    while (!channel.isPaused && receive.state === 'open') {
+      const chunk = receive.shift();
+      if (chunk === null) break;
+      this.#heldBytes -= chunk.length;
+      this.#hand(channel, chunk, rtt, now);
+    }
+    if (!channel.isPaused && receive.state === 'open' && receive.isAtEnd) {
+      receive.state = 'done';
+      channel.handler.onFin();
+    }
+  }
+
+  /** The reader is gone: what is held and what still comes is thrown away. */
+  discard(channel: Channel): void {
+    const { receive } = channel;
+    this.#heldBytes -= receive.heldBytes;
+    receive.discard();
+    this.settle(channel);
+  }
+
+  /** The peer's direction ends at `offset`. @throws {ProtocolViolation} on contradiction */
+  end(channel: Channel, offset: number): void {
+    channel.receive.setFinal(offset);
+    this.#count(channel.receive.raise(offset));
+    this.settle(channel);
+  }
+
+  /** Once the final offset of a discarded direction is known, all of it counts as consumed. */
+  settle(channel: Channel): void {
+    const { receive } = channel;
+    if (receive.state !== 'discarding' || receive.finalOffset === null) return;
+    receive.state = 'done';
+    this.#credit(receive.finalOffset - receive.window.consumed);
+  }
+
+  /** The channel is gone; its share of the windows is free again. */
+  forget(channel: Channel): void {
+    this.#grown -= Math.max(0, channel.receive.window.size - this.#initialWindow);
+  }
+
+  #hand(channel: Channel, chunk: Chunk, rtt: number, now: number): void {
+    const { window } = channel.receive;
+    const { length } = chunk;
+    this.payloadBytes += length;
+    this.#credit(length);
+    const isDue = window.consume(length);
+    const wanted = window.wanted(this.#mostFor(window), rtt, now);
+    this.#grown += wanted - window.size;
+    window.grow(wanted);
+    if ((isDue || window.isStale) && channel.receive.finalOffset === null) {
+      this.#transmitter.postWindow(channel);
+    }
+    channel.handler.onChunk(chunk);
+  }
+
+  #mostFor(window: ReceiveWindow): number {
+    const free = this.#window.size * GROWN_SHARE - this.#grown;
+    return Math.min(MAX_WINDOW, window.size + Math.max(0, free / 2));
+  }
+
+  #count(rise: number): void {
+    this.#announced += rise;
+    if (this.#announced > this.#window.limit) {
+      throw new ProtocolViolation(
+        'WINDOW_EXCEEDED',
+        `${this.#announced} in the session, beyond ${this.#window.limit}`,
+      );
+    }
+  }
+
+  #credit(bytes: number): void {
+    if (this.#window.consume(bytes)) this.#transmitter.postSessionWindow();
+  }
+}

@@ -1,0 +1,163 @@
+import type { Chunk } from '../core/chunk.ts';
+import { ProtocolViolation, type ReasonName, reasonName } from '../core/errors.ts';
+import { RateGuard } from '../data/rate-guard.ts';
+import type { Channel } from './channel.ts';
+import type { FrameSink } from './decoder.ts';
+import { type ControlFrame, FrameType, readU16, readU32, readU48 } from './frame.ts';
+import type { Lane } from './lane.ts';
+import type { Session } from './session.ts';
+
+/** What an honest peer never comes near, per 10 s. */
+const PERIOD = 10_000;
+const MOST_PINGS = 1_000;
+const MOST_RESETS = 100_000;
+
+/**
+ * What the frames of a lane mean to the session.
+ *
+ * Every frame is idempotent: it may come twice, late, or on another lane. Frames for a channel that
+ * is gone are dropped; frames for one that never was are an error, because DATA never overtakes OPEN.
+ */
+export class Inbound implements FrameSink {
+  readonly #session: Session;
+  readonly #role: 'entry' | 'exit';
+  readonly #pings = new RateGuard(MOST_PINGS, PERIOD);
+  readonly #resets = new RateGuard(MOST_RESETS, PERIOD);
+  #lane: Lane | null = null;
+  #now = 0;
+
+  constructor(session: Session, role: 'entry' | 'exit') {
+    this.#session = session;
+    this.#role = role;
+  }
+
+  /** What follows arrived on `lane` at `now`. */
+  begin(lane: Lane, now: number): void {
+    this.#lane = lane;
+    this.#now = now;
+  }
+
+  onDataHeader(id: number, offset: number, length: number, fin: boolean): void {
+    const channel = this.#find(id);
+    this.#lane!.oweAck(this.#now);
+    if (channel === null) return;
+    channel.openLane = 'any';
+    this.#session.delivery.announce(channel, offset, length, fin);
+    if (length === 0) this.#progress(channel);
+  }
+
+  onDataPiece(id: number, offset: number, piece: Chunk): void {
+    const channel = this.#session.channels.get(id);
+    this.#lane!.oweAck(this.#now);
+    if (channel === undefined) {
+      piece.release();
+      return;
+    }
+    this.#session.delivery.insert(channel, offset, piece, this.#session.rtt, this.#now);
+    this.#session.removeIfDone(channel);
+  }
+
+  onFrame(frame: ControlFrame): void {
+    const { type, id, body } = frame;
+    const lane = this.#lane!;
+    const session = this.#session;
+    switch (type) {
+      case FrameType.PAD:
+      case FrameType.PONG:
+        return;
+      case FrameType.LANE_ACK:
+        this.#onLaneAck(id, readU48(body, 0), readU16(body, 6) / 10);
+        return;
+    }
+    lane.oweAck(this.#now);
+    switch (type) {
+      case FrameType.PING:
+        this.#guard(this.#pings, 'PING');
+        session.onPing(lane, body);
+        return;
+      case FrameType.LANE_CLOSE:
+        session.onLaneClose(id);
+        return;
+      case FrameType.SESSION_WINDOW:
+        session.onSessionWindow(readU48(body, 0), this.#now);
+        return;
+      case FrameType.GOAWAY:
+        session.onGoAway();
+        return;
+      case FrameType.SESSION_CLOSE:
+        session.end(reasonName(readU16(body, 0)), 'the peer has closed the session');
+        return;
+      case FrameType.OPEN:
+        this.#onOpen(id, readU32(body, 0), body.slice(4));
+        return;
+      default:
+        this.#onChannelFrame(type, id, body);
+    }
+  }
+
+  #onLaneAck(id: number, received: number, delay: number): void {
+    const lane = this.#session.lanes.find((candidate) => candidate.id === id);
+    // A lane that is gone here may still be acknowledged from the other end.
+    if (lane !== undefined) this.#session.onLaneAck(lane, received, delay, this.#now);
+  }
+
+  #onOpen(id: number, window: number, target: Uint8Array): void {
+    const { channels, options, isGoingAway } = this.#session;
+    if (this.#role === 'entry') throw new ProtocolViolation('BAD_CHANNEL', 'OPEN from an exit');
+    if (channels.wasUsed(id)) return;
+    channels.use(id);
+    let refusal: ReasonName | null = null;
+    if (isGoingAway) refusal = 'GOING_AWAY';
+    else if (channels.active >= options.maxChannels) refusal = 'BUSY';
+    this.#session.onOpen(id, window, target, refusal);
+  }
+
+  #onChannelFrame(type: number, id: number, body: Uint8Array): void {
+    const channel = this.#find(id, type === FrameType.RESET);
+    if (channel === null) return;
+    channel.openLane = 'any';
+    const session = this.#session;
+    switch (type) {
+      case FrameType.WINDOW:
+        session.onWindow(channel, readU48(body, 0), readU48(body, 6), this.#now);
+        return;
+      case FrameType.OPEN_OK:
+        session.onWindow(channel, readU48(body, 0), 0, this.#now);
+        if (!channel.isReset) channel.handler.onOpened();
+        return;
+      case FrameType.OPEN_FAIL:
+        session.onPeerReset(channel, reasonName(readU16(body, 0)), 0);
+        return;
+      case FrameType.RESET:
+        this.#guard(this.#resets, 'RESET');
+        session.onPeerReset(channel, reasonName(readU16(body, 0)), readU48(body, 2));
+        return;
+      case FrameType.STOP:
+        session.onStop(channel, reasonName(readU16(body, 0)));
+        return;
+    }
+  }
+
+  #progress(channel: Channel): void {
+    this.#session.delivery.pump(channel, this.#session.rtt, this.#now);
+    this.#session.removeIfDone(channel);
+  }
+
+  /** The channel, or null if it is gone. `mayBeNew`: the frame may come before OPEN, and uses the id up. */
+  #find(id: number, mayBeNew = false): Channel | null {
+    const { channels } = this.#session;
+    const channel = channels.get(id);
+    if (channel !== undefined) return channel;
+    if (!channels.wasUsed(id)) {
+      if (!mayBeNew || this.#role === 'entry') {
+        throw new ProtocolViolation('BAD_CHANNEL', `id ${id} was never opened`);
+      }
+      channels.use(id);
+    }
+    return null;
+  }
+
+  #guard(guard: RateGuard, what: string): void {
+    if (!guard.allow(this.#now)) throw new ProtocolViolation('FLOOD', `too many ${what} frames`);
+  }
+}

@@ -1,0 +1,234 @@
+import { Chunk } from '../core/chunk.ts';
+import { ProtocolViolation } from '../core/errors.ts';
+import { Deque } from '../data/deque.ts';
+import { encodeLaneAck } from './frame.ts';
+import { Path } from './path.ts';
+import type { Item } from './segment.ts';
+
+/** Where a session puts the bytes of one lane: a pipe, seen from the pure side. */
+export interface LanePort {
+  /** False while the lane's own buffers are full. The session then offers it nothing new. */
+  readonly writable: boolean;
+  /** Takes over the chunk, whatever `writable` says; the session passes it by at most one turn's frames. */
+  send(chunk: Chunk): void;
+}
+
+/** `good` lanes get new data; see recovery.ts for the others. */
+export type Health = 'good' | 'suspect' | 'stalled';
+
+/** An item in flight. */
+interface Flight {
+  readonly item: Item;
+  /** The count of lane bytes at its end: what an acknowledgement must reach. */
+  readonly end: number;
+  readonly sentAt: number;
+  /** When it should be acknowledged, by what was known when it was sent. */
+  readonly dueAt: number;
+}
+
+/** An acknowledgement goes out at once after this many bytes, or this long after the first byte. */
+const ACK_BYTES = 32 * 1024;
+const ACK_SPACING = 1;
+export const ACK_DELAY = 5;
+
+/**
+ * One of the parallel TCP connections of a session, both directions.
+ *
+ * TCP keeps a lane in order and whole, so one counter of received bytes acknowledges everything
+ * that it carries; what was sent waits in one queue until the counter passes it.
+ */
+export class Lane {
+  readonly id: number;
+  readonly port: LanePort;
+  readonly path = new Path();
+  health: Health = 'good';
+  /** No new frames, from either end's wish; it ends when all is acknowledged. */
+  isDraining = false;
+
+  // The direction out.
+  sentBytes = 0;
+  ackedBytes = 0;
+  /** When the peer last showed progress on what is in flight, or was excused from it. */
+  progressAt: number;
+  /** When the last acknowledgement came: what this lane can witness for others. */
+  ackedAt = Number.NEGATIVE_INFINITY;
+  readonly #flights = new Deque<Flight>();
+  #inFlight = 0;
+  /** Frames of this turn, to be written together. */
+  #outbox: Uint8Array[] = [];
+  #outboxBytes = 0;
+
+  // The direction in.
+  receivedBytes = 0;
+  lastReceivedAt: number;
+  #reportedBytes = 0;
+  #reportedAt = 0;
+  /** When the acknowledgement must leave; null when none is owed. */
+  #ackDueAt: number | null = null;
+
+  constructor(id: number, port: LanePort, now: number) {
+    this.id = id;
+    this.port = port;
+    this.lastReceivedAt = now;
+    this.progressAt = now;
+  }
+
+  /** Bytes sent and not acknowledged. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get head(): Flight | undefined {
+    return this.#flights.first;
+  }
+
+  get flights(): Iterable<Flight> {
+    return this.#flights;
+  }
+
+  /** How long the oldest thing in flight has seen no progress, ms, up to `now`. */
+  silence(now: number): number {
+    const head = this.#flights.first;
+    return head === undefined ? 0 : now - Math.max(this.progressAt, head.sentAt);
+  }
+
+  get hasFlights(): boolean {
+    return this.#flights.length > 0;
+  }
+
+  /** How much later than expected the oldest acknowledgement is, ms: shows trouble before any timer does. */
+  late(now: number): number {
+    const head = this.#flights.first;
+    return head === undefined ? 0 : Math.max(0, now - Math.max(head.dueAt, this.progressAt));
+  }
+
+  /** When `bytes` more would arrive if sent now: ms from now. */
+  eta(bytes: number, now: number): number {
+    return this.late(now) + this.path.arrival(this.#inFlight, bytes);
+  }
+
+  /** Remembers what the peer must acknowledge. Called before the bytes are written. */
+  track(item: Item, frameBytes: number, now: number): void {
+    this.sentBytes += frameBytes;
+    if (this.#flights.length === 0) this.progressAt = now;
+    const end = this.sentBytes;
+    this.#inFlight = end - this.ackedBytes;
+    const slack = 10;
+    this.#flights.push({
+      item,
+      end,
+      sentAt: now,
+      dueAt: now + this.path.expectedRtt(this.#inFlight) + slack,
+    });
+    item.carriers += 1;
+    if (item.kind === 'data') item.lane = this;
+  }
+
+  /** Queues a small frame to leave with this turn's others. */
+  post(frame: Uint8Array): void {
+    this.#outbox.push(frame);
+    this.#outboxBytes += frame.length;
+  }
+
+  /** As `post`, for frames that nobody waits for: acknowledgements and pongs. */
+  postUntracked(frame: Uint8Array): void {
+    this.sentBytes += frame.length;
+    this.post(frame);
+  }
+
+  get hasOutbox(): boolean {
+    return this.#outbox.length > 0;
+  }
+
+  /** Writes what was posted, as one piece. */
+  flush(): void {
+    if (this.#outbox.length === 0) return;
+    const [only] = this.#outbox;
+    const bytes =
+      this.#outbox.length === 1 && only !== undefined
+        ? only
+        : concatenate(this.#outbox, this.#outboxBytes);
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    this.port.send(new Chunk(bytes));
+  }
+
+  /**
+   * The peer has received `received` bytes of this lane.
+   * @returns the bytes that are newly acknowledged
+   * @throws {ProtocolViolation} if they were never sent
+   */
+  onAck(received: number, delay: number, now: number, onItem: (item: Item) => void): number {
+    if (received > this.sentBytes) {
+      throw new ProtocolViolation('BAD_ACK', `lane ${this.id}, ${received} of ${this.sentBytes}`);
+    }
+    if (received <= this.ackedBytes) return 0;
+    const bytes = received - this.ackedBytes;
+    this.ackedBytes = received;
+    let sentAt: number | null = null;
+    for (;;) {
+      const flight = this.#flights.first;
+      if (flight === undefined || flight.end > received) break;
+      this.#flights.shift();
+      flight.item.carriers -= 1;
+      sentAt = flight.sentAt;
+      onItem(flight.item);
+    }
+    const last = this.#flights.last;
+    this.#inFlight = last === undefined ? 0 : last.end - received;
+    this.progressAt = now;
+    this.ackedAt = now;
+    this.path.onAck(now, bytes, sentAt, delay);
+    return bytes;
+  }
+
+  /** Empties the queue of a lane that is lost. */
+  takeFlights(): Item[] {
+    const items = Array.from(this.#flights, (flight) => flight.item);
+    for (const item of items) item.carriers -= 1;
+    this.#flights.clear();
+    this.#inFlight = 0;
+    return items;
+  }
+
+  onReceived(bytes: number, now: number): void {
+    this.receivedBytes += bytes;
+    this.lastReceivedAt = now;
+  }
+
+  /** A frame that its sender waits for has arrived, or a piece of it. */
+  oweAck(now: number): void {
+    if (this.#ackDueAt === null) this.#ackDueAt = now + ACK_DELAY;
+  }
+
+  get ackDueAt(): number | null {
+    return this.#ackDueAt;
+  }
+
+  isAckDue(now: number): boolean {
+    if (this.#ackDueAt === null) return false;
+    return (
+      now >= this.#ackDueAt ||
+      (this.receivedBytes - this.#reportedBytes >= ACK_BYTES &&
+        now - this.#reportedAt >= ACK_SPACING)
+    );
+  }
+
+  /** The acknowledgement frame; nothing is owed after it. */
+  takeAck(now: number): Uint8Array {
+    this.#ackDueAt = null;
+    this.#reportedBytes = this.receivedBytes;
+    this.#reportedAt = now;
+    return encodeLaneAck(this.id, this.receivedBytes, now - this.lastReceivedAt);
+  }
+}
+
+function concatenate(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,121 @@
+import { Chunk } from '../core/chunk.ts';
+import { ProtocolViolation } from '../core/errors.ts';
+import { Assembler } from '../data/assembler.ts';
+import { ReceiveWindow } from './receive-window.ts';
+
+/** Out-of-order pieces that a channel may hold: what its window can need, and some. */
+const FRAGMENT_BYTES = 512;
+const FRAGMENTS_FREE = 64;
+
+/**
+ * The direction of a channel that arrives at this end: order restored, window kept, FIN found.
+ *
+ *      open --final offset known--> ending --all delivered--> done
+ *        any --discard--> discarding --final offset known--> done
+ */
+export class ReceiveHalf {
+  readonly window: ReceiveWindow;
+  state: 'open' | 'discarding' | 'done' = 'open';
+  /** Where the peer's direction ends, once it has said so. */
+  finalOffset: number | null = null;
+  /** One past the highest byte that the peer has announced. */
+  highest = 0;
+  readonly #assembler = new Assembler();
+
+  constructor(window: number) {
+    this.window = new ReceiveWindow(window);
+  }
+
+  /** All bytes below this have arrived. */
+  get next(): number {
+    return this.#assembler.next;
+  }
+
+  get heldBytes(): number {
+    return this.#assembler.heldBytes;
+  }
+
+  get duplicateBytes(): number {
+    return this.#assembler.duplicateBytes;
+  }
+
+  get isReady(): boolean {
+    return this.#assembler.isReady;
+  }
+
+  get isAtEnd(): boolean {
+    return this.finalOffset !== null && this.#assembler.next === this.finalOffset;
+  }
+
+  /**
+   * A frame is about to bring `[offset, offset + length)`.
+   * @returns by how much the highest announced offset rises
+   * @throws {ProtocolViolation} for data beyond the window or the final offset
+   */
+  announce(offset: number, length: number, fin: boolean): number {
+    const end = offset + length;
+    if (end > this.window.limit) {
+      throw new ProtocolViolation('WINDOW_EXCEEDED', `${end} beyond ${this.window.limit}`);
+    }
+    if (this.finalOffset !== null && end > this.finalOffset) {
+      throw new ProtocolViolation('FINAL_OFFSET', `${end} beyond the end at ${this.finalOffset}`);
+    }
+    if (fin) this.setFinal(end);
+    return this.raise(end);
+  }
+
+  /** @throws {ProtocolViolation} if it contradicts what was said or received before */
+  setFinal(offset: number): void {
+    if (this.finalOffset !== null && this.finalOffset !== offset) {
+      throw new ProtocolViolation('FINAL_OFFSET', `${offset} after ${this.finalOffset}`);
+    }
+    if (offset < this.highest) {
+      throw new ProtocolViolation('FINAL_OFFSET', `${offset} below ${this.highest}`);
+    }
+    this.finalOffset = offset;
+  }
+
+  raise(end: number): number {
+    const rise = Math.max(0, end - this.highest);
+    this.highest += rise;
+    return rise;
+  }
+
+  /**
+   * Takes over a piece.
+   * @returns the piece itself when it is the next one and nothing is held: deliver it now
+   * @throws {ProtocolViolation} when the pieces are too many
+   */
+  insert(offset: number, piece: Chunk, isWanted: boolean): Chunk | null {
+    const assembler = this.#assembler;
+    if (isWanted && offset === assembler.next && assembler.fragments === 0) {
+      assembler.bypass(piece.length);
+      return piece;
+    }
+    if (assembler.fragments > this.window.size / FRAGMENT_BYTES + FRAGMENTS_FREE) {
+      piece.release();
+      throw new ProtocolViolation('TOO_MANY_FRAGMENTS', `${assembler.fragments}`);
+    }
+    assembler.insert(offset, unpinned(piece));
+    return null;
+  }
+
+  /** The next held chunk in order, or null. */
+  shift(): Chunk | null {
+    return this.#assembler.shift();
+  }
+
+  /** Throws away what is held; what still comes is counted and dropped. */
+  discard(): void {
+    this.#assembler.clear();
+    if (this.state === 'open') this.state = 'discarding';
+  }
+}
+
+/** A piece that has to wait must not keep a large slab from its reader. */
+function unpinned(piece: Chunk): Chunk {
+  if (piece.pinned <= 2 * piece.length + 4_096) return piece;
+  const copy = new Chunk(piece.bytes.slice());
+  piece.release();
+  return copy;
+}

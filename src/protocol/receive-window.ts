@@ -1,0 +1,72 @@
+/** A window doubles when half of it is used up within this many round trips, or ms. */
+const FAST_ROUND_TRIPS = 4;
+const FAST_TIME = 300;
+
+/**
+ * How far a peer may send ahead of the application, and when to tell it so.
+ *
+ *     |--- consumed ---|--------- size ---------|
+ *                      ^ application            ^ limit, told to the peer
+ *
+ * 1. Credit is returned on consumption, never on receipt: a slow reader holds up its own channel.
+ * 2. A limit is an absolute offset and never falls, so a lost, doubled or late one does no harm.
+ * 3. The peer is told when a quarter of the window is free again, not per frame.
+ * 4. The size doubles when half of it was consumed within a few round trips, or 0.3 s: the window,
+ *    not the application, was the limit, and what rides out one stall of a lane fits in it
+ *    (RFC 6182 section 5.3; the doubling is QUIC's).
+ */
+export class ReceiveWindow {
+  #size: number;
+  #consumed = 0;
+  /** What the peer was told. */
+  #limit: number;
+  #markAt = 0;
+  #markConsumed = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#limit = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get consumed(): number {
+    return this.#consumed;
+  }
+
+  /** The offset that the peer may not pass. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** The application has taken `bytes` more. @returns true when the peer should hear a new limit */
+  consume(bytes: number): boolean {
+    this.#consumed += bytes;
+    return this.isStale;
+  }
+
+  get isStale(): boolean {
+    return this.#consumed + this.#size - this.#limit >= this.#size / 4;
+  }
+
+  /** The size that this window should have, given room to grow to. */
+  wanted(most: number, rtt: number, now: number): number {
+    if (this.#consumed - this.#markConsumed < this.#size / 2) return this.#size;
+    const isFast = now - this.#markAt < Math.max(FAST_ROUND_TRIPS * rtt, FAST_TIME);
+    this.#markAt = now;
+    this.#markConsumed = this.#consumed;
+    return isFast ? Math.max(this.#size, Math.min(most, this.#size * 2)) : this.#size;
+  }
+
+  grow(size: number): void {
+    this.#size = Math.max(this.#size, size);
+  }
+
+  /** The new limit to tell the peer. */
+  advance(): number {
+    this.#limit = Math.max(this.#limit, this.#consumed + this.#size);
+    return this.#limit;
+  }
+}

@@ -1,0 +1,125 @@
+import type { Lane } from './lane.ts';
+
+/** What is to be sent next. */
+export interface Demand {
+  /** Interactive traffic goes first and may pass a lane's cap by a little. */
+  readonly isSparse: boolean;
+  /** Bytes that the receiver's window still takes. */
+  readonly freeWindow: number;
+  /** Bytes that are left of the channel, once its end is known; otherwise infinite. */
+  readonly left: number;
+}
+
+/**
+ * A policy: which lane takes the next frame. Null is "none now": the session asks again after the
+ * next acknowledgement, drain or timer. Mechanism (caps, windows, fairness) is not its business.
+ */
+export interface Scheduler {
+  readonly name: SchedulerName;
+  pick(lanes: readonly Lane[], demand: Demand, now: number): Lane | null;
+  /** False for policies that know no cap and leave congestion to the kernel's buffers. */
+  readonly usesCap: boolean;
+}
+
+export type SchedulerName = 'adaptive' | 'round-robin' | 'until-congested';
+
+/** Bytes by which interactive frames may pass the cap. */
+export const SPARSE_ALLOWANCE = 16 * 1024;
+/** Frames of a direction that has ended wait for a faster lane if they gain more than this, ms. */
+const TAIL_MARGIN = 50;
+
+export function createScheduler(name: SchedulerName): Scheduler {
+  switch (name) {
+    case 'adaptive':
+      return adaptive;
+    case 'round-robin':
+      return roundRobin();
+    case 'until-congested':
+      return untilCongested();
+  }
+}
+
+/** True when the lane takes new frames at all. */
+export function isOpen(lane: Lane): boolean {
+  return lane.health === 'good' && !lane.isDraining && lane.port.writable;
+}
+
+export function hasRoom(lane: Lane, isSparse: boolean): boolean {
+  const path = lane.path;
+  return isSparse
+    ? lane.inFlight <= path.cap + SPARSE_ALLOWANCE
+    : lane.inFlight + path.chunk / 2 <= path.cap;
+}
+
+/**
+ * The earliest estimated arrival among lanes below their caps. Frames sent in order of arrival
+ * arrive in order, so the reorder buffer stays small (STMS, ATC 2018). Two checks keep slow lanes
+ * from harm: not when what the others could carry meanwhile would not fit the receiver's window
+ * (BLEST, IFIP Networking 2016), and at the end of a transfer not when the faster lanes would finish
+ * all of it sooner (ECF, CoNEXT 2017).
+ */
+const adaptive: Scheduler = {
+  name: 'adaptive',
+  usesCap: true,
+  pick(lanes, demand, now) {
+    let best: Lane | null = null;
+    let bestEta = Number.POSITIVE_INFINITY;
+    let fastestEta = Number.POSITIVE_INFINITY;
+    let totalRate = 0;
+    for (const lane of lanes) {
+      if (lane.health !== 'good' || lane.isDraining) continue;
+      const eta = lane.eta(demand.isSparse ? 0 : lane.path.chunk, now);
+      totalRate += lane.path.rate;
+      if (eta < fastestEta) fastestEta = eta;
+      if (eta < bestEta && lane.port.writable && hasRoom(lane, demand.isSparse)) {
+        best = lane;
+        bestEta = eta;
+      }
+    }
+    if (best === null || demand.isSparse || bestEta === fastestEta) return best;
+    const elsewhere = totalRate - best.path.rate;
+    if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
+    if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
+    return best;
+  },
+};
+
+/** The 2014 project's first mode: each frame to the next lane that is not congested. */
+function roundRobin(): Scheduler {
+  let last = -1;
+  return {
+    name: 'round-robin',
+    usesCap: false,
+    pick(lanes) {
+      for (let step = 1; step <= lanes.length; step += 1) {
+        const at = (last + step) % lanes.length;
+        const lane = lanes[at];
+        if (lane !== undefined && isOpen(lane)) {
+          last = at;
+          return lane;
+        }
+      }
+      return null;
+    },
+  };
+}
+
+/** Its second mode: stay on a lane until it is congested, then take the next. */
+function untilCongested(): Scheduler {
+  let current = 0;
+  return {
+    name: 'until-congested',
+    usesCap: false,
+    pick(lanes) {
+      for (let step = 0; step < lanes.length; step += 1) {
+        const at = (current + step) % lanes.length;
+        const lane = lanes[at];
+        if (lane !== undefined && isOpen(lane)) {
+          current = at;
+          return lane;
+        }
+      }
+      return null;
+    },
+  };
+}

@@ -1,0 +1,385 @@
+import { Deque } from '../data/deque.ts';
+import type { Channel } from './channel.ts';
+import {
+  DATA_HEADER_BYTES,
+  encodeSessionWindow,
+  encodeWindow,
+  HEADER_BYTES,
+  writeDataHeader,
+} from './frame.ts';
+import type { Lane } from './lane.ts';
+import type { ReceiveWindow } from './receive-window.ts';
+import { hasRoom, isOpen, type Scheduler } from './scheduler.ts';
+import { Control, type Item, type Segment } from './segment.ts';
+
+/** Payloads up to this are copied behind their header and leave with the turn's other small frames. */
+const SMALL_PAYLOAD = 2 * 1024;
+/** What a bulk channel may send before the next one's turn, at least. */
+const QUANTUM = 16 * 1024;
+/** An acknowledgement takes a faster lane when its own has this much queued, ms. */
+const ACK_QUEUE = 20;
+
+/**
+ * What leaves a session, and in which order:
+ *
+ *   1. control frames      OPEN, RESET, WINDOW...: few, small, absolute
+ *   2. ranges sent again   those of lost lanes, interactive ones first
+ *   3. interactive data    channels that send little
+ *   4. bulk data           by deficit round robin
+ *   5. acknowledgements    with the above where they can
+ */
+export class Transmitter {
+  /** The sum of offsets that the peer's session window allows. */
+  sessionLimit: number;
+  /** The sum of offsets sent so far. */
+  sessionSent = 0;
+  resentBytes = 0;
+  payloadBytes = 0;
+  readonly #scheduler: Scheduler;
+  readonly #controls = new Deque<Control>();
+  readonly #urgent = new Deque<Segment>();
+  readonly #again = new Deque<Segment>();
+  readonly #sparse = new Deque<Channel>();
+  readonly #bulk = new Deque<Channel>();
+  readonly #dirtyWindows = new Set<Channel>();
+  /** Channels whose writers wait and whose queues have just become shorter. */
+  readonly #shortened = new Set<Channel>();
+  readonly #sessionWindow: ReceiveWindow;
+  #isSessionWindowDirty = false;
+
+  /** `sessionWindow` is this end's; `sessionLimit` is what the peer's allows at first. */
+  constructor(scheduler: Scheduler, sessionWindow: ReceiveWindow, sessionLimit: number) {
+    this.#scheduler = scheduler;
+    this.#sessionWindow = sessionWindow;
+    this.sessionLimit = sessionLimit;
+  }
+
+  get queuedControls(): number {
+    return this.#controls.length;
+  }
+
+  /** Sends the frame once a lane takes it, and again until one acknowledges it. */
+  post(control: Control): void {
+    if (control.isQueued || control.isAcked) return;
+    control.isQueued = true;
+    // What comes for a channel before its OPEN would be for nobody.
+    if (control.role === 'open') this.#controls.unshift(control);
+    else this.#controls.push(control);
+  }
+
+  /** The channel's window is to be told (again). */
+  postWindow(channel: Channel): void {
+    this.#dirtyWindows.add(channel);
+  }
+
+  postSessionWindow(): void {
+    this.#isSessionWindowDirty = true;
+  }
+
+  get isSessionBlocked(): boolean {
+    return this.sessionSent >= this.sessionLimit;
+  }
+
+  /** The channel may have something new to send. */
+  activate(channel: Channel, now: number): void {
+    if (channel.isActive || !channel.send.hasNew) return;
+    channel.isActive = true;
+    if (channel.send.isSparse(now)) this.#sparse.push(channel);
+    else this.#bulk.push(channel);
+  }
+
+  /** An item's lane is gone or not to be trusted: it must travel again. */
+  requeue(item: Item, now: number): void {
+    if (item.isAcked || item.isQueued) return;
+    if (item.kind === 'control') {
+      this.#requeueControl(item);
+      return;
+    }
+    if (item.parts !== null || item.channel.isReset) return;
+    item.isQueued = true;
+    if (item.channel.send.isSparse(now)) this.#urgent.push(item);
+    else this.#again.push(item);
+  }
+
+  forget(channel: Channel): void {
+    this.#dirtyWindows.delete(channel);
+    this.#shortened.delete(channel);
+  }
+
+  /** The channels with waiting writers that have sent something since the last call. */
+  takeShortened(): Channel[] {
+    if (this.#shortened.size === 0) return [];
+    const channels = [...this.#shortened];
+    this.#shortened.clear();
+    return channels;
+  }
+
+  /** Sends what the lanes have room for. @returns true while something waits for room */
+  transmit(lanes: readonly Lane[], now: number): boolean {
+    const isWaiting = this.#transmitAll(lanes, now);
+    for (const lane of lanes) {
+      const isFull = !lane.port.writable || !hasRoom(lane, false);
+      lane.path.setLimited(isWaiting && isFull, now);
+      lane.flush();
+    }
+    return isWaiting;
+  }
+
+  #transmitAll(lanes: readonly Lane[], now: number): boolean {
+    if (!this.#sendControls(lanes, now)) return true;
+    let isWaiting = !this.#sendAgain(this.#urgent, lanes, true, now);
+    isWaiting = !this.#sendAgain(this.#again, lanes, false, now) || isWaiting;
+    isWaiting = !this.#sendSparse(lanes, now) || isWaiting;
+    isWaiting = !this.#sendBulk(lanes, now) || isWaiting;
+    this.#sendAcks(lanes, now);
+    return isWaiting;
+  }
+
+  #sendControls(lanes: readonly Lane[], now: number): boolean {
+    if (
+      this.#controls.length === 0 &&
+      this.#dirtyWindows.size === 0 &&
+      !this.#isSessionWindowDirty
+    ) {
+      return true;
+    }
+    const lane = bestLane(lanes, now);
+    if (lane === null) return false;
+    for (;;) {
+      const control = this.#controls.shift();
+      if (control === undefined) break;
+      control.isQueued = false;
+      if (!control.isAcked) this.#sendControl(control, lane, now);
+    }
+    this.#sendWindows(lane, now);
+    return true;
+  }
+
+  #sendWindows(best: Lane, now: number): void {
+    if (this.#isSessionWindowDirty) {
+      const frame = encodeSessionWindow(this.#sessionWindow.advance());
+      this.#isSessionWindowDirty = false;
+      this.carry(new Control('session-window', frame), best, now);
+    }
+    for (const channel of this.#dirtyWindows) {
+      // A window must not overtake the OPEN that makes its channel known.
+      const { openLane } = channel;
+      if (openLane === null) continue;
+      const { receive, id } = channel;
+      const frame = encodeWindow(id, receive.window.advance(), receive.next);
+      this.carry(new Control('window', frame, channel), openLane === 'any' ? best : openLane, now);
+      this.#dirtyWindows.delete(channel);
+    }
+  }
+
+  #sendControl(control: Control, best: Lane, now: number): void {
+    let lane = best;
+    const channel = control.channel;
+    if (channel !== null) {
+      if (control.role === 'open' && channel.openLane !== 'any') channel.openLane = best;
+      else if (channel.openLane !== null && channel.openLane !== 'any') lane = channel.openLane;
+    }
+    this.carry(control, lane, now);
+  }
+
+  /** Sends the control frame on this lane and no other. */
+  carry(control: Control, lane: Lane, now: number): void {
+    lane.track(control, control.frame.length, now);
+    lane.post(control.frame);
+  }
+
+  #requeueControl(control: Control): void {
+    const channel = control.channel;
+    if (control.role === 'ping') return;
+    if (control.role === 'window') {
+      if (channel !== null && !channel.isReset) this.postWindow(channel);
+    } else if (control.role === 'session-window') {
+      this.postSessionWindow();
+    } else if (control.role !== 'open' || channel?.openLane !== 'any') {
+      this.post(control);
+    }
+  }
+
+  #sendAgain(
+    queue: Deque<Segment>,
+    lanes: readonly Lane[],
+    isUrgent: boolean,
+    now: number,
+  ): boolean {
+    for (;;) {
+      const segment = queue.first;
+      if (segment === undefined) return true;
+      if (segment.isAcked || segment.parts !== null || segment.channel.isReset) {
+        queue.shift();
+        segment.isQueued = false;
+        continue;
+      }
+      const demand = {
+        isSparse: isUrgent,
+        freeWindow: Number.POSITIVE_INFINITY,
+        left: segment.length,
+      };
+      const lane = this.#laneFor(segment.channel, lanes, demand, now);
+      if (lane === null) return false;
+      queue.shift();
+      segment.isQueued = false;
+      const piece = this.#fit(segment, lane, queue);
+      this.resentBytes += piece.length;
+      this.send(piece, lane, now);
+    }
+  }
+
+  /** The part of the segment that suits the lane; the rest goes back to the head of the queue. */
+  #fit(segment: Segment, lane: Lane, queue: Deque<Segment>): Segment {
+    const chunk = lane.path.chunk;
+    if (segment.length <= 2 * chunk) return segment;
+    const [head, tail] = segment.split(chunk);
+    tail.isQueued = true;
+    queue.unshift(tail);
+    return head;
+  }
+
+  #sendSparse(lanes: readonly Lane[], now: number): boolean {
+    for (let turns = this.#sparse.length; turns > 0; turns -= 1) {
+      const channel = this.#sparse.shift()!;
+      channel.isActive = false;
+      const { send } = channel;
+      let isFull = false;
+      while (this.#canSend(channel) && send.isSparse(now)) {
+        const demand = { isSparse: true, freeWindow: 0, left: 0 };
+        const lane = this.#laneFor(channel, lanes, demand, now);
+        if (lane === null) {
+          isFull = true;
+          break;
+        }
+        this.#sendNew(channel, lane, now);
+      }
+      if (isFull) {
+        channel.isActive = true;
+        this.#sparse.push(channel);
+      } else if (this.#canSend(channel)) {
+        channel.isActive = true;
+        this.#bulk.push(channel);
+      }
+    }
+    return this.#sparse.length === 0;
+  }
+
+  /** Deficit round robin (Shreedhar and Varghese, SIGCOMM 1995), in frames that suit the lane. */
+  #sendBulk(lanes: readonly Lane[], now: number): boolean {
+    let skipped = 0;
+    while (skipped < this.#bulk.length) {
+      const channel = this.#bulk.first!;
+      const { send } = channel;
+      if (!this.#canSend(channel)) {
+        // It comes back with a write or a wider window.
+        this.#bulk.shift();
+        channel.isActive = false;
+        continue;
+      }
+      const left = send.state === 'fin-queued' ? send.queuedBytes : Number.POSITIVE_INFINITY;
+      const demand = { isSparse: false, freeWindow: send.credit, left };
+      const lane = this.#laneFor(channel, lanes, demand, now);
+      if (lane === null) {
+        // The next channel may be in better luck: a wider window, another lane for its OPEN.
+        this.#bulk.push(this.#bulk.shift()!);
+        skipped += 1;
+        if (skipped > 16) return false;
+        continue;
+      }
+      skipped = 0;
+      if (send.deficit <= 0) send.deficit += Math.max(QUANTUM, lane.path.chunk);
+      send.deficit -= this.#sendNew(channel, lane, now);
+      if (send.deficit <= 0) this.#bulk.push(this.#bulk.shift()!);
+    }
+    return this.#bulk.length === 0;
+  }
+
+  /** True when windows let the channel send something new now. */
+  #canSend(channel: Channel): boolean {
+    const { send } = channel;
+    if (!send.hasNew) return false;
+    if (send.queuedBytes === 0) return true;
+    return send.credit > 0 && !this.isSessionBlocked;
+  }
+
+  #sendNew(channel: Channel, lane: Lane, now: number): number {
+    const { send } = channel;
+    const room = Math.min(send.credit, this.sessionLimit - this.sessionSent);
+    const segment = send.take(lane.path.chunk, room, now);
+    this.sessionSent += segment.length;
+    this.payloadBytes += segment.length;
+    if (channel.isCongested) this.#shortened.add(channel);
+    this.send(segment, lane, now);
+    return segment.length;
+  }
+
+  #laneFor(
+    channel: Channel,
+    lanes: readonly Lane[],
+    demand: Parameters<Scheduler['pick']>[1],
+    now: number,
+  ): Lane | null {
+    const { openLane } = channel;
+    if (openLane === 'any') return this.#scheduler.pick(lanes, demand, now);
+    if (openLane === null || !openLane.port.writable) return null;
+    return !this.#scheduler.usesCap || hasRoom(openLane, demand.isSparse) ? openLane : null;
+  }
+
+  /** Puts the segment on the lane, for the first time or again. */
+  send(segment: Segment, lane: Lane, now: number): void {
+    const { length, chunk } = segment;
+    lane.track(segment, DATA_HEADER_BYTES + length, now);
+    const isFirst = segment.sends === 0;
+    segment.sends += 1;
+    if (
+      chunk !== null &&
+      length > SMALL_PAYLOAD &&
+      isFirst &&
+      chunk.headroom >= DATA_HEADER_BYTES
+    ) {
+      const frame = chunk.withRoom(DATA_HEADER_BYTES);
+      writeDataHeader(frame.bytes, 0, segment.channel.id, segment.offset, length, segment.fin);
+      lane.flush();
+      lane.port.send(frame);
+      return;
+    }
+    const frame = new Uint8Array(DATA_HEADER_BYTES + length);
+    writeDataHeader(frame, 0, segment.channel.id, segment.offset, length, segment.fin);
+    if (chunk !== null) frame.set(chunk.bytes, DATA_HEADER_BYTES);
+    lane.post(frame);
+    if (length > SMALL_PAYLOAD) lane.flush();
+  }
+
+  #sendAcks(lanes: readonly Lane[], now: number): void {
+    for (const lane of lanes) {
+      if (lane.ackDueAt === null) continue;
+      if (!lane.isAckDue(now) && !(lane.hasOutbox && isOpen(lane))) continue;
+      const carrier = this.#ackCarrier(lane, lanes, now);
+      if (carrier === null) return;
+      carrier.postUntracked(lane.takeAck(now));
+    }
+  }
+
+  #ackCarrier(lane: Lane, lanes: readonly Lane[], now: number): Lane | null {
+    const queued = lane.path.arrival(lane.inFlight, 0) - lane.path.minRtt / 2;
+    if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;
+    return bestLane(lanes, now) ?? (lane.port.writable ? lane : null);
+  }
+}
+
+/** The lane on which a small frame arrives first; a doubtful one if there is no other. */
+export function bestLane(lanes: readonly Lane[], now: number): Lane | null {
+  let best: Lane | null = null;
+  let bestEta = Number.POSITIVE_INFINITY;
+  for (const lane of lanes) {
+    if (!lane.port.writable) continue;
+    const penalty = lane.health === 'good' && !lane.isDraining ? 0 : 1e6;
+    const eta = lane.eta(HEADER_BYTES, now) + penalty;
+    if (eta < bestEta) {
+      best = lane;
+      bestEta = eta;
+    }
+  }
+  return best;
+}
