@@ -12,8 +12,16 @@ interface ProcessStatus {
 export interface MemoryStatus {
   /** The bound set by `--memory`. */
   budgetBytes: number;
-  /** Of it: receive windows granted, bytes held for re-sending, and read buffers in use. */
+  /** What is in use now. */
   usedBytes: number;
+  /** Read buffers in use; most of what is held lies in them. */
+  readBufferBytes: number;
+  /** Held for sending and re-sending. */
+  sendBytes: number;
+  /** Received, and waiting for a hole to be filled or for their reader. */
+  receiveBytes: number;
+  /** Reserved for what peers may have under way. */
+  sessionWindowBytes: number;
 }
 
 export interface ProxyStatus extends ProcessStatus {
@@ -29,6 +37,9 @@ export interface SessionStatus {
   channels: { active: number; opened: number; refused: number; reset: number };
   sentBytes: number;
   receivedBytes: number;
+  /** Of them, bytes of applications. */
+  sentPayloadBytes: number;
+  receivedPayloadBytes: number;
   resentBytes: number;
   duplicateBytes: number;
   reorderBytes: number;

@@ -65,6 +65,10 @@ export class LaneRefused extends Error {
     super(message);
     this.status = status;
   }
+
+  get isSessionUnknown(): boolean {
+    return this.status === ReplyStatus.UNKNOWN_SESSION;
+  }
 }
 
 const advice: Record<ReplyStatus, string> = {
@@ -121,8 +125,9 @@ export async function joinSession(
 /** What an exit makes of a HELLO whose mac is good. */
 export interface Verdict {
   readonly status: ReplyStatus;
-  /** For status OK on NEW: the id of the new session. */
+  /** For status OK on NEW: the id of the new session, and what its entry may do. */
   readonly session?: Uint8Array;
+  readonly settings?: Settings;
 }
 
 export interface Judge {
@@ -160,7 +165,7 @@ export async function answerHello(
       lane: hello.lane,
       session: id,
       nonce,
-      settings: options.settings,
+      settings: verdict.settings ?? options.settings,
     });
     exchange.write(keys.sealReply(isOk ? sessionKey : options.key, sealed, reply));
     if (!isOk) {

@@ -37,6 +37,7 @@ export class StripedPipe implements Pipe, ChannelHandler {
     if (!this.writable) return false;
     this.#trunk.session.write(this.#channel!, chunk, this.#trunk.now());
     this.#trunk.kick();
+    this.#trunk.session.mustWait(this.#channel!);
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { copyOf } from '../core/bytes.ts';
 import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation, type ReasonName, reasonName } from '../core/errors.ts';
 import { RateGuard } from '../data/rate-guard.ts';
@@ -88,7 +89,7 @@ export class Inbound implements FrameSink {
         session.end(reasonName(readU16(body, 0)), 'the peer has closed the session');
         return;
       case FrameType.OPEN:
-        this.#onOpen(id, readU32(body, 0), body.slice(4));
+        this.#onOpen(id, readU32(body, 0), copyOf(body.subarray(4)));
         return;
       default:
         this.#onChannelFrame(type, id, body);

@@ -99,7 +99,9 @@ export class Path {
 
   /** Payload bytes of a frame on this lane. */
   get chunk(): number {
-    return Math.min(MAX_CHUNK, Math.max(MIN_CHUNK, Math.floor(this.rate * CHUNK_TIME)));
+    // Several chunks must fit under the cap, or acknowledgements could not overlap with sending.
+    const most = Math.min(MAX_CHUNK, this.#cap / 4);
+    return Math.floor(Math.max(MIN_CHUNK, Math.min(most, this.rate * CHUNK_TIME)));
   }
 
   /** When the last of `inFlight` bytes, sent now, should be acknowledged: ms from now. */

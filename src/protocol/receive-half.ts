@@ -1,3 +1,4 @@
+import { copyOf } from '../core/bytes.ts';
 import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
 import { Assembler } from '../data/assembler.ts';
@@ -115,7 +116,7 @@ export class ReceiveHalf {
 /** A piece that has to wait must not keep a large slab from its reader. */
 function unpinned(piece: Chunk): Chunk {
   if (piece.pinned <= 2 * piece.length + 4_096) return piece;
-  const copy = new Chunk(piece.bytes.slice());
+  const copy = new Chunk(copyOf(piece.bytes));
   piece.release();
   return copy;
 }

@@ -254,7 +254,7 @@ export class Session {
     this.removeIfDone(channel);
   }
 
-  /** Takes over the chunk. Afterwards `channel.isCongested` says whether to wait for `onDrain`. */
+  /** Takes over the chunk. The next `transmit` sends what it can; then ask `mustWait`. */
   write(channel: Channel, chunk: Chunk, now: number): void {
     const { send } = channel;
     if (channel.isReset || send.state !== 'open') {
@@ -263,7 +263,13 @@ export class Session {
     }
     send.push(chunk);
     this.transmitter.activate(channel, now);
-    this.#writers.take(channel, chunk.length);
+    this.#writers.take(chunk.length);
+  }
+
+  /** True when the channel's writer must wait for `onDrain` before it writes more. */
+  mustWait(channel: Channel): boolean {
+    this.#writers.check(channel);
+    return channel.isCongested;
   }
 
   /** Ends this direction after what was written. */
@@ -384,7 +390,7 @@ export class Session {
   }
 
   onPing(lane: Lane, cookie: Uint8Array): void {
-    lane.postUntracked(encodePing(FrameType.PONG, cookie.slice()));
+    lane.postUntracked(encodePing(FrameType.PONG, cookie));
   }
 
   removeIfDone(channel: Channel): void {
@@ -451,7 +457,7 @@ export class Session {
     }
     if (channel.owesDrain) {
       channel.owesDrain = false;
-      if (channel.send.state === 'open') channel.handler.onDrain();
+      if (channel.send.state === 'open' && !channel.isCongested) channel.handler.onDrain();
     }
     if (!channel.isPaused) this.delivery.pump(channel, this.rtt, now);
     this.removeIfDone(channel);

@@ -24,8 +24,12 @@ export class Writers {
   }
 
   /** The channel has queued `bytes` more. */
-  take(channel: Channel, bytes: number): void {
+  take(bytes: number): void {
     this.#budget.take(bytes);
+  }
+
+  /** Decides whether the channel's writer must wait from now on. */
+  check(channel: Channel): void {
     const limit = this.#queueLimit();
     if (channel.isCongested || channel.send.queuedBytes < limit) return;
     channel.isCongested = true;

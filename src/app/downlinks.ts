@@ -1,0 +1,212 @@
+import type { Socket } from 'node:net';
+import type { Logger } from '../core/log.ts';
+import { IdSet } from '../data/id-set.ts';
+import { answerHello, type Joined } from '../io/lane-handshake.ts';
+import type { Pipe } from '../io/pipe.ts';
+import { Trunk } from '../io/trunk.ts';
+import type { Timer } from '../loop/clock.ts';
+import { nodeClock } from '../loop/node-clock.ts';
+import {
+  type Hello,
+  HelloKind,
+  ReplyStatus,
+  SESSION_ID_BYTES,
+  type Settings,
+} from '../protocol/handshake.ts';
+import type { Lane } from '../protocol/lane.ts';
+import { createScheduler } from '../protocol/scheduler.ts';
+import { randomBytes } from '../sys/crypto.ts';
+import type { ExitConfig } from './config.ts';
+import { acceptCarrier, handshakeOptions, sessionName } from './lane-transport.ts';
+import { INITIAL_WINDOW, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
+import { sessionStatus } from './session-status.ts';
+import type { SessionStatus } from './status.ts';
+import type { Targets } from './targets.ts';
+
+const MAX_SESSIONS = 256;
+/** Lanes of one session: twice what an entry may ask for, since lost ones may not have been missed yet. */
+const MAX_LANES = 128;
+
+/** A session as the exit keeps it. */
+interface Downlink {
+  readonly name: string;
+  readonly key: Uint8Array;
+  readonly peer: string;
+  readonly trunk: Trunk;
+  readonly resume: number;
+  /** Lane ids that were used: each is good for one join. */
+  readonly usedLanes: IdSet;
+  orphan: Timer | null;
+}
+
+/** An exit's sessions: made and joined by lanes, frozen without lanes, freed after the resume limit. */
+export class Downlinks {
+  readonly #config: ExitConfig;
+  readonly #memory: ProxyMemory;
+  readonly #targets: Targets;
+  readonly #logger: Logger;
+  readonly #sessions = new Map<string, Downlink>();
+  #isGoingAway = false;
+  #lastRefusal = '';
+
+  constructor(config: ExitConfig, memory: ProxyMemory, targets: Targets, logger: Logger) {
+    this.#config = config;
+    this.#memory = memory;
+    this.#targets = targets;
+    this.#logger = logger;
+  }
+
+  get hasLanes(): boolean {
+    return [...this.#sessions.values()].some((downlink) => downlink.trunk.hasLanes);
+  }
+
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const { trunk } of this.#sessions.values()) bytes += trunk.session.delivery.heldBytes;
+    return bytes;
+  }
+
+  status(): SessionStatus[] {
+    return Array.from(this.#sessions.values(), ({ name, peer, trunk }) =>
+      sessionStatus(trunk.session, { id: name, peer, encrypted: !this.#config.plain }),
+    );
+  }
+
+  /** Shakes hands with whoever has connected; what fails is logged and its socket is gone. */
+  async welcome(socket: Socket, peer: string): Promise<void> {
+    const { key, plain } = this.#config;
+    const transport = { key, plain, pool: this.#memory.pool };
+    let window = 0;
+    try {
+      const { pipe, binding } = await acceptCarrier(socket, transport);
+      const options = handshakeOptions(transport, binding, this.#settings(0));
+      const joined = await answerHello(pipe, options, {
+        sessionKey: (id) => this.#sessions.get(hex(id))?.key ?? null,
+        decide: (hello) => {
+          const status = this.#decide(hello);
+          if (status !== ReplyStatus.OK || hello.kind !== HelloKind.NEW) return { status };
+          window = this.#memory.takeSessionWindow();
+          return {
+            status,
+            session: randomBytes(SESSION_ID_BYTES),
+            settings: this.#settings(window),
+          };
+        },
+      });
+      this.#take(joined, joined.hello, pipe, peer, window);
+    } catch (error) {
+      this.#memory.giveSessionWindow(window);
+      this.#noteRefusal(error, peer);
+    }
+  }
+
+  goAway(): void {
+    this.#isGoingAway = true;
+    for (const { trunk } of this.#sessions.values()) trunk.goAway();
+  }
+
+  close(): void {
+    this.#isGoingAway = true;
+    for (const { trunk } of [...this.#sessions.values()]) trunk.close('SHUTDOWN');
+  }
+
+  #settings(sessionWindow: number): Settings {
+    return {
+      sessionWindow,
+      initialWindow: INITIAL_WINDOW,
+      maxChannels: MAX_CHANNELS,
+      resume: this.#config.resume,
+    };
+  }
+
+  #decide(hello: Hello): ReplyStatus {
+    if (hello.kind === HelloKind.NEW) {
+      if (this.#isGoingAway) return ReplyStatus.GOING_AWAY;
+      const isFull = this.#sessions.size >= MAX_SESSIONS || !this.#memory.hasRoom;
+      return isFull ? ReplyStatus.BUSY : ReplyStatus.OK;
+    }
+    const downlink = this.#sessions.get(hex(hello.session));
+    if (downlink === undefined) return ReplyStatus.UNKNOWN_SESSION;
+    const { usedLanes } = downlink;
+    const isUsed = hello.lane === 0 || usedLanes.has(hello.lane);
+    if (isUsed || usedLanes.gapsBefore(hello.lane) > MAX_LANES) return ReplyStatus.BAD_HELLO;
+    return downlink.trunk.session.lanes.length >= MAX_LANES ? ReplyStatus.BUSY : ReplyStatus.OK;
+  }
+
+  #take(joined: Joined, hello: Hello, pipe: Pipe, peer: string, window: number): void {
+    const id = hex(joined.ticket.id);
+    const isNew = hello.kind === HelloKind.NEW;
+    const downlink = isNew ? this.#newSession(joined, id, peer, window) : this.#sessions.get(id);
+    if (downlink === undefined || downlink.usedLanes.has(joined.lane)) {
+      joined.early?.release();
+      pipe.abort();
+      return;
+    }
+    downlink.usedLanes.add(joined.lane);
+    downlink.orphan?.cancel();
+    downlink.orphan = null;
+    downlink.trunk.addLane(joined.lane, pipe, joined.early);
+    this.#logger.info('lane up', { session: downlink.name, lane: joined.lane, peer });
+  }
+
+  #newSession(joined: Joined, id: string, peer: string, window: number): Downlink {
+    const name = sessionName(joined.ticket.id);
+    const trunk = new Trunk(
+      {
+        role: 'exit',
+        scheduler: createScheduler(this.#config.scheduler),
+        sessionWindow: window,
+        initialWindow: INITIAL_WINDOW,
+        peerSessionWindow: joined.peer.sessionWindow,
+        peerInitialWindow: joined.peer.initialWindow,
+        maxChannels: MAX_CHANNELS,
+        sendBudget: this.#memory.sending,
+      },
+      nodeClock,
+      {
+        onOpen: (channel, target) => void this.#targets.connect(channel, target),
+        onLaneEnd: (lane, cause) => this.#onLaneEnd(downlink, lane, cause),
+        onGoAway: () => {},
+        onClosed: (reason, detail) => {
+          downlink.orphan?.cancel();
+          this.#sessions.delete(id);
+          this.#memory.giveSessionWindow(window);
+          this.#logger.info('session over', { session: name, cause: `${reason}: ${detail}` });
+        },
+      },
+    );
+    const resume = Math.min(this.#config.resume, joined.peer.resume);
+    const { key } = joined.ticket;
+    const usedLanes = new IdSet(1);
+    const downlink: Downlink = { name, key, peer, trunk, resume, usedLanes, orphan: null };
+    this.#sessions.set(id, downlink);
+    this.#logger.info('session up', { session: name, peer });
+    return downlink;
+  }
+
+  #onLaneEnd(downlink: Downlink, lane: Lane, cause: string): void {
+    const { name, trunk, resume } = downlink;
+    this.#logger.info('lane ended', { session: name, lane: lane.id, cause });
+    if (trunk.hasLanes || trunk.session.isClosed) return;
+    this.#logger.warn('all lanes are lost; connections are held', {
+      session: name,
+      resumeMs: resume,
+    });
+    downlink.orphan = nodeClock.at(nodeClock.now() + resume, () => {
+      trunk.session.end('LANES_LOST', `no lane for ${resume / 1_000} s`);
+    });
+  }
+
+  /** What a stranger did wrong is told once, until another does something else. */
+  #noteRefusal(error: unknown, peer: string): void {
+    const cause = error instanceof Error ? error.message : String(error);
+    const kind = error instanceof Error ? error.name : 'Error';
+    const isNews = this.#lastRefusal !== kind + cause.replace(peer, '');
+    this.#lastRefusal = kind + cause.replace(peer, '');
+    this.#logger[isNews ? 'warn' : 'debug']('a lane was not taken', { peer, cause });
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

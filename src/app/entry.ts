@@ -1,0 +1,144 @@
+import type { Socket } from 'node:net';
+import type { Logger } from '../core/log.ts';
+import { version } from '../core/version.ts';
+import { tcpPipe } from '../io/pipe-tcp.ts';
+import { nodeClock } from '../loop/node-clock.ts';
+import { type Listener, listen } from '../sys/net.ts';
+import { reset } from '../sys/socket-handle.ts';
+import type { EntryConfig } from './config.ts';
+import { Connections } from './connections.ts';
+import { ProxyMemory } from './proxy-memory.ts';
+import type { Readiness, Service } from './service.ts';
+import type { ProxyStatus } from './status.ts';
+import { Uplink } from './uplink.ts';
+
+/** Connections that wait for a session, and for how long, ms. */
+const MAX_WAITING = 1_024;
+const WAIT = 10_000;
+
+export interface EntryService extends Service {
+  readonly lanes: {
+    /** Resolves once one more lane is up. */
+    add(): Promise<{ id: number }>;
+    /** Lets a lane finish what it carries, then ends it. @throws {Error} for an unknown id */
+    drain(id: number): void;
+    /** Ends a lane at once. @throws {Error} for an unknown id */
+    remove(id: number): void;
+  };
+}
+
+/** Starts the near end: accepts connections and carries each over the lanes to the exit. */
+export async function startEntry(config: EntryConfig, logger: Logger): Promise<EntryService> {
+  const entry = new Entry(config, logger);
+  await entry.start();
+  return entry;
+}
+
+class Entry implements EntryService {
+  readonly #config: EntryConfig;
+  readonly #logger: Logger;
+  readonly #memory: ProxyMemory;
+  readonly #uplink: Uplink;
+  readonly #connections = new Connections();
+  readonly #startedAt = nodeClock.now();
+  /** Accepted, and waiting for a session; each with the timer that ends its wait. */
+  readonly #waiting = new Map<Socket, NodeJS.Timeout>();
+  #listener: Listener | null = null;
+  #isStopping = false;
+
+  constructor(config: EntryConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#memory = new ProxyMemory(config.memory);
+    this.#uplink = new Uplink(config, this.#memory, logger, () => this.#serveWaiting());
+  }
+
+  get listen(): readonly string[] {
+    return this.#listener?.addresses ?? [];
+  }
+
+  async start(): Promise<void> {
+    this.#listener = await listen(this.#config.listen, (socket) => this.#onSocket(socket), {
+      onAcceptError: (error) => this.#logger.warn('cannot accept', { cause: error.message }),
+    });
+    this.#uplink.start();
+  }
+
+  status(): ProxyStatus {
+    return {
+      role: 'entry',
+      version,
+      uptimeSeconds: Math.floor((nodeClock.now() - this.#startedAt) / 1_000),
+      listen: [...this.listen],
+      memory: this.#memory.status(this.#uplink.heldBytes),
+      sessions: this.#uplink.status(),
+    };
+  }
+
+  readiness(): Readiness {
+    return this.#uplink.readiness();
+  }
+
+  readonly lanes = {
+    add: () => this.#uplink.addLane(),
+    drain: (id: number) => this.#uplink.drainLane(id),
+    remove: (id: number) => this.#uplink.removeLane(id),
+  };
+
+  async drain(): Promise<void> {
+    this.#isStopping = true;
+    void this.#listener?.close();
+    this.#dropWaiting();
+    await this.#connections.idle();
+  }
+
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    const closed = this.#listener?.close();
+    this.#dropWaiting();
+    this.#connections.abort();
+    this.#uplink.close();
+    await closed;
+  }
+
+  #onSocket(socket: Socket): void {
+    if (this.#isStopping || !this.#serve(socket)) this.#wait(socket);
+  }
+
+  /** @returns false while there is no session */
+  #serve(socket: Socket): boolean {
+    const far = this.#uplink.open();
+    if (far === null) return false;
+    this.#connections.join(tcpPipe(socket, this.#memory.pool), far);
+    return true;
+  }
+
+  #wait(socket: Socket): void {
+    if (this.#isStopping || this.#waiting.size >= MAX_WAITING) {
+      reset(socket);
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#logger.warn('a connection found no lane to the exit in time', { waitedMs: WAIT });
+      this.#waiting.delete(socket);
+      reset(socket);
+    }, WAIT);
+    this.#waiting.set(socket, timer);
+  }
+
+  #serveWaiting(): void {
+    for (const [socket, timer] of this.#waiting) {
+      if (!this.#serve(socket)) return;
+      this.#waiting.delete(socket);
+      clearTimeout(timer);
+    }
+  }
+
+  #dropWaiting(): void {
+    for (const [socket, timer] of this.#waiting) {
+      clearTimeout(timer);
+      reset(socket);
+    }
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Address } from '../core/address.ts';
+import { formatAddress } from '../core/address.ts';
+import type { Logger } from '../core/log.ts';
+import type { Joined } from '../io/lane-handshake.ts';
+import { LaneRefused, type SessionTicket } from '../io/lane-handshake.ts';
+import type { Pipe } from '../io/pipe.ts';
+import type { Lane } from '../protocol/lane.ts';
+
+/** The pause before a redial grows from the first to the second, ms; to the third after a minute of failures. */
+const FIRST_PAUSE = 100;
+const MAX_PAUSE = 1_000;
+const LONG_PAUSE = 10_000;
+const LONG_AFTER = 60_000;
+
+/** One end-to-end route: a local address (or any) and an address of the exit. */
+export interface Route {
+  readonly exit: Address;
+  readonly from: string | undefined;
+}
+
+/** How the keeper reaches exits and hands over what it gets. */
+export interface LaneSource {
+  /** Dials, and encrypts where that is wanted. */
+  connect(route: Route, signal: AbortSignal): Promise<Pipe>;
+  /** Makes a session, or joins it. */
+  join(pipe: Pipe, lane: number, ticket: SessionTicket | null): Promise<Joined>;
+}
+
+export interface LaneSink {
+  /** The session to join, or null to make one. */
+  readonly ticket: SessionTicket | null;
+  takeLaneId(): number;
+  /** A session was made; its first lane follows in `onLane`. */
+  onSession(joined: Joined, route: Route): void;
+  /** The lane is up. `ended` resolves when it is gone. */
+  onLane(joined: Joined, pipe: Pipe): { lane: Lane; ended: Promise<void> } | null;
+  /** The exit knows the session no more. */
+  onSessionUnknown(): void;
+}
+
+/**
+ * Keeps lanes up: each slot dials, joins, waits for the end of its lane, and dials again, on its
+ * own. The first slot that gets through makes the session; the others join it.
+ */
+export class LaneKeeper {
+  readonly #routes: readonly Route[];
+  readonly #source: LaneSource;
+  readonly #sink: LaneSink;
+  readonly #logger: Logger;
+  readonly #slots = new Set<Slot>();
+  #nextRoute = 0;
+  /** Resolves when the slot that makes the session has made it, or has failed. */
+  #making: Promise<void> | null = null;
+
+  constructor(routes: readonly Route[], source: LaneSource, sink: LaneSink, logger: Logger) {
+    this.#routes = routes;
+    this.#source = source;
+    this.#sink = sink;
+    this.#logger = logger;
+  }
+
+  /** Slots that want a lane; each has one, or dials. */
+  get wanted(): number {
+    return this.#slots.size;
+  }
+
+  /** The last failure of any slot that has no lane, for readiness. */
+  get trouble(): string | null {
+    for (const slot of this.#slots)
+      if (slot.lane === null && slot.trouble !== null) return slot.trouble;
+    return null;
+  }
+
+  /** One more lane, from now on. @returns once it is up */
+  async add(): Promise<Lane> {
+    const route = this.#routes[this.#nextRoute % this.#routes.length]!;
+    this.#nextRoute += 1;
+    const slot = new Slot(route);
+    this.#slots.add(slot);
+    void this.#run(slot);
+    return slot.up;
+  }
+
+  /** One lane fewer: its slot dials no more. @returns false if no slot has that lane */
+  retire(lane: Lane): boolean {
+    for (const slot of this.#slots) {
+      if (slot.lane !== lane) continue;
+      this.#slots.delete(slot);
+      slot.stop.abort();
+      return true;
+    }
+    return false;
+  }
+
+  /** Dials no more. */
+  stop(): void {
+    for (const slot of this.#slots) slot.stop.abort();
+    this.#slots.clear();
+  }
+
+  async #run(slot: Slot): Promise<void> {
+    const { signal } = slot.stop;
+    let pause = FIRST_PAUSE;
+    let failingSince = Date.now();
+    while (!signal.aborted) {
+      try {
+        const ended = await this.#raise(slot);
+        pause = FIRST_PAUSE;
+        if (ended !== null) await ended;
+        slot.lane = null;
+        failingSince = Date.now();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#note(slot, error);
+        const most = Date.now() - failingSince > LONG_AFTER ? LONG_PAUSE : MAX_PAUSE;
+        // Half fixed, half chance: lanes that fell together do not all come back in the same moment.
+        await delay(pause / 2 + (Math.random() * pause) / 2, undefined, { signal }).catch(() => {});
+        pause = Math.min(most, pause * 2);
+      }
+    }
+  }
+
+  /** Brings up one lane. @returns the promise of its end */
+  async #raise(slot: Slot): Promise<Promise<void> | null> {
+    const pipe = await this.#source.connect(slot.route, slot.stop.signal);
+    const joined = await this.#join(pipe, slot);
+    if (joined === null) return null;
+    const up = this.#sink.onLane(joined, pipe);
+    if (up === null || slot.stop.signal.aborted) {
+      pipe.abort();
+      return null;
+    }
+    slot.setUp(up.lane);
+    this.#logger.info('lane up', { lane: up.lane.id, exit: formatAddress(slot.route.exit) });
+    return up.ended;
+  }
+
+  async #join(pipe: Pipe, slot: Slot): Promise<Joined | null> {
+    while (this.#sink.ticket === null && this.#making !== null) await this.#making;
+    const { ticket } = this.#sink;
+    if (ticket === null) return this.#make(pipe, slot.route);
+    try {
+      return await this.#source.join(pipe, this.#sink.takeLaneId(), ticket);
+    } catch (error) {
+      if (error instanceof LaneRefused && error.isSessionUnknown && this.#sink.ticket === ticket) {
+        this.#sink.onSessionUnknown();
+      }
+      throw error;
+    }
+  }
+
+  async #make(pipe: Pipe, route: Route): Promise<Joined> {
+    const { promise, resolve } = openPromise();
+    this.#making = promise;
+    try {
+      const joined = await this.#source.join(pipe, this.#sink.takeLaneId(), null);
+      this.#sink.onSession(joined, route);
+      return joined;
+    } finally {
+      this.#making = null;
+      resolve();
+    }
+  }
+
+  /** The same trouble is told once, not per try. */
+  #note(slot: Slot, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (slot.trouble === text) return;
+    const isNews = this.trouble !== text;
+    slot.trouble = text;
+    if (isNews)
+      this.#logger.warn('lane down', { exit: formatAddress(slot.route.exit), cause: text });
+  }
+}
+
+/** A place for one lane, over its redials. */
+class Slot {
+  readonly route: Route;
+  readonly stop = new AbortController();
+  readonly up: Promise<Lane>;
+  lane: Lane | null = null;
+  trouble: string | null = null;
+  readonly #resolveUp: (lane: Lane) => void;
+
+  constructor(route: Route) {
+    this.route = route;
+    const { promise, resolve } = openPromise<Lane>();
+    this.up = promise;
+    this.#resolveUp = resolve;
+  }
+
+  setUp(lane: Lane): void {
+    this.lane = lane;
+    this.trouble = null;
+    this.#resolveUp(lane);
+  }
+}
+
+function openPromise<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

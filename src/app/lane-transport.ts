@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net';
+import { type Address, formatAddress } from '../core/address.ts';
+import type { SlabPool } from '../data/slab-pool.ts';
+import type { HandshakeOptions } from '../io/lane-handshake.ts';
+import type { Pipe } from '../io/pipe.ts';
+import { tcpPipe, tlsPipe } from '../io/pipe-tcp.ts';
+import { nodeClock } from '../loop/node-clock.ts';
+import { plainGreeting, type Settings } from '../protocol/handshake.ts';
+import { crypto } from '../sys/crypto.ts';
+import { dial } from '../sys/net.ts';
+import { channelBinding, secureClient, secureServer } from '../sys/tls.ts';
+
+/** What both ends of a lane agree on outside of the protocol. */
+export interface Transport {
+  readonly key: Uint8Array;
+  readonly plain: boolean;
+  readonly pool: SlabPool;
+}
+
+/** A connection that is ready for the handshake of a lane. */
+export interface Carrier {
+  readonly pipe: Pipe;
+  /** 32 bytes of its TLS channel; null when it is plain. */
+  readonly binding: Uint8Array | null;
+}
+
+/** For the dial, the TLS handshake and the lane handshake, each, ms. */
+const TIMEOUT = 5_000;
+
+/** The entry's end of a lane. @throws one line for the log */
+export async function dialCarrier(
+  address: Address,
+  from: string | undefined,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<Carrier> {
+  const socket = await dial(address, {
+    timeout: TIMEOUT,
+    signal,
+    ...(from === undefined ? {} : { localAddress: from }),
+  });
+  if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
+  const secure = await secureClient(socket, transport.key, { timeout: TIMEOUT });
+  return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+}
+
+/** The exit's end of a lane. @throws one line for the log */
+export async function acceptCarrier(socket: Socket, transport: Transport): Promise<Carrier> {
+  if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
+  const secure = await secureServer(socket, transport.key, {
+    timeout: TIMEOUT,
+    plainMagic: plainGreeting().subarray(0, 4),
+  });
+  return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+}
+
+export function handshakeOptions(
+  transport: Transport,
+  binding: Uint8Array | null,
+  settings: Settings,
+): HandshakeOptions {
+  return { key: transport.key, binding, crypto, clock: nodeClock, timeout: TIMEOUT, settings };
+}
+
+/** `host:port` of a socket's other end, for logs; to be asked before the socket is handed on. */
+export function peerOf(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined || remotePort === undefined) return 'unix';
+  return formatAddress({ kind: 'tcp', host: remoteAddress, port: remotePort });
+}
+
+export function peerOfRoute(route: { readonly exit: Address }): string {
+  return formatAddress(route.exit);
+}
+
+export function sessionName(id: Uint8Array): string {
+  return Buffer.from(id.subarray(0, 6)).toString('hex');
+}
