@@ -39,6 +39,7 @@ export class Channels {
   takeId(): number {
     const id = this.#next;
     this.#next += 1;
+    this.#used.add(id);
     return id;
   }
 
