@@ -16,6 +16,9 @@ import type { Readiness } from './service.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
 
+/** How to reach the exit: an entry's configuration without its own port. */
+export type UplinkConfig = Omit<EntryConfig, 'listen'>;
+
 /** A session as the entry keeps it, from its first lane to its end. */
 interface Current {
   readonly trunk: Trunk;
@@ -31,7 +34,7 @@ interface Current {
  * none, given up after the resume limit, and made anew when the exit has forgotten it.
  */
 export class Uplink {
-  readonly #config: EntryConfig;
+  readonly #config: UplinkConfig;
   readonly #memory: ProxyMemory;
   readonly #logger: Logger;
   readonly #onReady: () => void;
@@ -44,7 +47,7 @@ export class Uplink {
   #nextLane = 1;
 
   /** `onReady` is called whenever a session begins. */
-  constructor(config: EntryConfig, memory: ProxyMemory, logger: Logger, onReady: () => void) {
+  constructor(config: UplinkConfig, memory: ProxyMemory, logger: Logger, onReady: () => void) {
     this.#config = config;
     this.#memory = memory;
     this.#logger = logger;
@@ -222,7 +225,7 @@ export class Uplink {
 }
 
 /** Every local address with every address of the exit, so that lanes spread over all paths. */
-function routesOf(config: EntryConfig): Route[] {
+function routesOf(config: UplinkConfig): Route[] {
   const sources = config.from.length > 0 ? config.from : [undefined];
   return sources.flatMap((from) => config.exits.map((exit) => ({ exit, from })));
 }
