@@ -1,4 +1,4 @@
-import type { Chunk } from '../core/chunk.ts';
+import { Chunk } from '../core/chunk.ts';
 
 interface Fragment {
   readonly offset: number;
@@ -106,6 +106,26 @@ export class Assembler {
     return fragment.chunk;
   }
 
+  /** Joins neighbours without a hole between them, as long as they have at most `most` bytes together. */
+  compact(most: number): void {
+    const fragments = this.#fragments;
+    const compacted: Fragment[] = [];
+    for (let at = this.#taken; at < fragments.length; ) {
+      const first = fragments[at]!;
+      let length = first.chunk.length;
+      let end = at + 1;
+      for (; end < fragments.length; end += 1) {
+        const { offset, chunk } = fragments[end]!;
+        if (offset !== first.offset + length || length + chunk.length > most) break;
+        length += chunk.length;
+      }
+      compacted.push(end === at + 1 ? first : joined(fragments.slice(at, end), length));
+      at = end;
+    }
+    this.#fragments = compacted;
+    this.#taken = 0;
+  }
+
   /** Gives all memory back. */
   clear(): void {
     for (let at = this.#taken; at < this.#fragments.length; at += 1) {
@@ -129,4 +149,15 @@ export class Assembler {
     }
     return low;
   }
+}
+
+/** One fragment of `length` bytes in place of neighbours. */
+function joined(fragments: readonly Fragment[], length: number): Fragment {
+  const bytes = new Uint8Array(length);
+  const { offset } = fragments[0]!;
+  for (const fragment of fragments) {
+    bytes.set(fragment.chunk.bytes, fragment.offset - offset);
+    fragment.chunk.release();
+  }
+  return { offset, chunk: new Chunk(bytes) };
 }

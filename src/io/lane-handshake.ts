@@ -219,7 +219,14 @@ function checkReply(
 async function entryBinding(exchange: Exchange, options: HandshakeOptions): Promise<Uint8Array> {
   if (options.binding !== null) return options.binding;
   exchange.write(plainGreeting());
-  return exchange.read(() => CHALLENGE_BYTES);
+  try {
+    return await exchange.read(() => CHALLENGE_BYTES);
+  } catch (error) {
+    if (!(error instanceof ExchangeFailed) || error.kind !== 'closed') throw error;
+    // A TLS exit hangs up on a plain greeting, and can't say why.
+    const text = 'the exit hung up on a lane without TLS: does it run without --plain?';
+    throw new ExchangeFailed('closed', text, { cause: error });
+  }
 }
 
 async function exitBinding(exchange: Exchange, options: HandshakeOptions): Promise<Uint8Array> {

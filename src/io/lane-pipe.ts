@@ -65,9 +65,8 @@ export class LanePipe implements LanePort, PipeHandler {
 
   onFin(): void {
     // Lanes have no half-close: an end without a word of the protocol is a loss.
-    if (this.#isEnding) return;
-    this.#listener.onLaneEnd(null);
     this.abort();
+    this.#listener.onLaneEnd(null);
   }
 
   onFinSent(): void {}

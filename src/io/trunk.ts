@@ -18,7 +18,7 @@ export interface TrunkHandler {
   onClosed(reason: ReasonName, detail: string): void;
 }
 
-/** How long the lanes of a session that is over may take to end, ms. */
+/** How long a lane that was let go may take to end, ms. */
 const LINGER = 1_000;
 
 /**
@@ -40,7 +40,9 @@ export class Trunk {
   #timerAt = Number.POSITIVE_INFINITY;
   #isTurnArmed = false;
   #isDirty = false;
-  #isEnding = false;
+  /** Lanes that have been let go and have not ended yet. */
+  readonly #lingering = new Set<LanePipe>();
+  #lingerTimer: Timer | null = null;
 
   constructor(options: SessionOptions, clock: Clock, handler: TrunkHandler) {
     this.#clock = clock;
@@ -65,7 +67,7 @@ export class Trunk {
         this.kick();
       },
       onLaneDrain: () => this.kick(),
-      onLaneEnd: (cause) => this.#onLaneLost(lane, cause),
+      onLaneEnd: (cause) => this.#onLaneLost(lane, port, cause),
     });
     const lane = this.session.addLane(id, port, this.#clock.now());
     this.#pipes.set(lane, port);
@@ -171,31 +173,42 @@ export class Trunk {
     if (pipe === undefined) return;
     this.#pipes.delete(lane);
     this.session.removeLane(lane, this.#clock.now());
-    if (reason === 'LANE_REMOVED') pipe.finish();
+    if (reason === 'LANE_REMOVED') this.#letGo(pipe);
     else pipe.abort();
     this.#handler.onLaneEnd(lane, reason);
     this.kick();
   }
 
-  #onLaneLost(lane: Lane, cause: BrokenPipe | null): void {
+  #onLaneLost(lane: Lane, pipe: LanePipe, cause: BrokenPipe | null): void {
+    this.#forgetLingering(pipe);
     if (!this.#pipes.delete(lane)) return;
     this.session.removeLane(lane, this.#clock.now());
-    if (!this.#isEnding) this.#handler.onLaneEnd(lane, cause?.message ?? 'the peer closed it');
+    if (!this.session.isClosed) this.#handler.onLaneEnd(lane, cause?.message ?? 'the peer closed it');
     this.kick();
   }
 
   #onClosed(reason: ReasonName, detail: string): void {
-    this.#isEnding = true;
     this.#timer?.cancel();
     this.#timer = null;
-    const pipes = [...this.#pipes.values()];
-    for (const pipe of pipes) pipe.finish();
-    // A peer that does not end its side in return is not waited for.
-    if (pipes.length > 0) {
-      this.#clock.at(this.#clock.now() + LINGER, () => {
-        for (const pipe of pipes) pipe.abort();
-      });
-    }
+    for (const pipe of this.#pipes.values()) this.#letGo(pipe);
+    this.#pipes.clear();
     this.#handler.onClosed(reason, detail);
+  }
+
+  /** Ends a lane in good order. A peer that does not end its side in return is not waited for. */
+  #letGo(pipe: LanePipe): void {
+    pipe.finish();
+    this.#lingering.add(pipe);
+    this.#lingerTimer ??= this.#clock.at(this.#clock.now() + LINGER, () => {
+      this.#lingerTimer = null;
+      for (const late of this.#lingering) late.abort();
+      this.#lingering.clear();
+    });
+  }
+
+  #forgetLingering(pipe: LanePipe): void {
+    if (!this.#lingering.delete(pipe) || this.#lingering.size > 0) return;
+    this.#lingerTimer?.cancel();
+    this.#lingerTimer = null;
   }
 }

@@ -46,6 +46,8 @@ export class Channel {
   openLane: Lane | 'any' | null;
   /** Set while the application waits for `onDrain`. */
   isCongested = false;
+  /** The application has heard that the target answered. */
+  isOpened = false;
   /** RST was sent or received: no verb has an effect any more. */
   isReset = false;
   /** Calls that its handler is owed. */

@@ -33,7 +33,7 @@ export class Channels {
 
   /** True for an id that had its channel, open or gone. */
   wasUsed(id: number): boolean {
-    return this.#used.has(id);
+    return id > 0 && this.#used.has(id);
   }
 
   takeId(): number {
@@ -56,7 +56,8 @@ export class Channels {
     this.opened += 1;
   }
 
-  remove(channel: Channel): void {
-    this.#open.delete(channel.id);
+  /** @returns false if it was removed before */
+  remove(channel: Channel): boolean {
+    return this.#open.delete(channel.id);
   }
 }

@@ -19,7 +19,6 @@ export class Delivery {
   readonly #window: ReceiveWindow;
   readonly #transmitter: Transmitter;
   readonly #initialWindow: number;
-  /** The sum, over all channels, of the highest offsets that the peer has announced. */
   #announced = 0;
   /** Bytes by which windows have grown beyond the first size. */
   #grown = 0;
@@ -38,9 +37,20 @@ export class Delivery {
     return this.#heldBytes;
   }
 
+  /** The sum, over all channels, of the highest offsets that the peer has announced. */
+  get announced(): number {
+    return this.#announced;
+  }
+
+  /** How much of that the applications have taken, or nobody wants any more. */
+  get consumed(): number {
+    return this.#window.consumed;
+  }
+
   /** A DATA frame of the channel begins. @throws {ProtocolViolation} if it breaks a window */
   announce(channel: Channel, offset: number, length: number, fin: boolean): void {
     this.#count(channel.receive.announce(offset, length, fin));
+    if (fin) this.settle(channel);
   }
 
   /** Takes over a piece of the channel's data. @throws {ProtocolViolation} for too many pieces */
@@ -119,7 +129,7 @@ export class Delivery {
 
   #mostFor(window: ReceiveWindow): number {
     const free = this.#window.size * GROWN_SHARE - this.#grown;
-    return Math.min(MAX_WINDOW, window.size + Math.max(0, free / 2));
+    return Math.min(MAX_WINDOW, window.size + Math.max(0, Math.floor(free / 2)));
   }
 
   #count(rise: number): void {

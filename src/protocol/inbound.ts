@@ -4,7 +4,7 @@ import { ProtocolViolation, type ReasonName, reasonName } from '../core/errors.t
 import { RateGuard } from '../data/rate-guard.ts';
 import type { Channel } from './channel.ts';
 import type { FrameSink } from './decoder.ts';
-import { type ControlFrame, FrameType, readU16, readU32, readU48 } from './frame.ts';
+import { type ControlFrame, encodePing, FrameType, readU16, readU32, readU48 } from './frame.ts';
 import type { Lane } from './lane.ts';
 import type { Session } from './session.ts';
 
@@ -12,6 +12,9 @@ import type { Session } from './session.ts';
 const PERIOD = 10_000;
 const MOST_PINGS = 1_000;
 const MOST_RESETS = 100_000;
+/** Beyond twice what it may: channels that were refused and not reset, frames that wait to be said. */
+const SLACK_CHANNELS = 1_024;
+const SLACK_CONTROLS = 4_096;
 
 /**
  * What the frames of a lane mean to the session.
@@ -39,6 +42,7 @@ export class Inbound implements FrameSink {
   }
 
   onDataHeader(id: number, offset: number, length: number, fin: boolean): void {
+    if (this.#session.isClosed) return;
     const channel = this.#find(id);
     this.#lane!.oweAck(this.#now);
     if (channel === null) return;
@@ -62,25 +66,28 @@ export class Inbound implements FrameSink {
     const { type, id, body } = frame;
     const lane = this.#lane!;
     const session = this.#session;
+    // What stands behind the end of a session, in the same chunk, comes too late.
+    if (session.isClosed) return;
     switch (type) {
       case FrameType.PAD:
       case FrameType.PONG:
         return;
       case FrameType.LANE_ACK:
-        this.#onLaneAck(id, readU48(body, 0), readU16(body, 6) / 10);
+        session.onLaneAck(id, readU48(body, 0), readU16(body, 6) / 10, this.#now);
         return;
     }
     lane.oweAck(this.#now);
     switch (type) {
       case FrameType.PING:
         this.#guard(this.#pings, 'PING');
-        session.onPing(lane, body);
+        // A lane that takes nothing owes no sign of life: its peer does not read.
+        if (lane.port.writable) lane.postUntracked(encodePing(FrameType.PONG, body));
         return;
       case FrameType.LANE_CLOSE:
-        session.onLaneClose(id);
+        this.#onLaneClose(id);
         return;
       case FrameType.SESSION_WINDOW:
-        session.onSessionWindow(readU48(body, 0), this.#now);
+        session.dispatch.onSessionWindow(readU48(body, 0), session.channels, this.#now);
         return;
       case FrameType.GOAWAY:
         session.onGoAway();
@@ -96,10 +103,10 @@ export class Inbound implements FrameSink {
     }
   }
 
-  #onLaneAck(id: number, received: number, delay: number): void {
+  /** The peer puts no new frames on the lane. */
+  #onLaneClose(id: number): void {
     const lane = this.#session.lanes.find((candidate) => candidate.id === id);
-    // A lane that is gone here may still be acknowledged from the other end.
-    if (lane !== undefined) this.#session.onLaneAck(lane, received, delay, this.#now);
+    if (lane !== undefined) lane.isDraining = true;
   }
 
   #onOpen(id: number, window: number, target: Uint8Array): void {
@@ -107,30 +114,42 @@ export class Inbound implements FrameSink {
     if (this.#role === 'entry') throw new ProtocolViolation('BAD_CHANNEL', 'OPEN from an exit');
     if (channels.wasUsed(id)) return;
     channels.use(id);
+    if (channels.active >= 2 * options.maxChannels + SLACK_CHANNELS) {
+      throw new ProtocolViolation('FLOOD', `OPEN beyond ${channels.active} channels`);
+    }
+    this.#guardAnswers();
     let refusal: ReasonName | null = null;
     if (isGoingAway) refusal = 'GOING_AWAY';
     else if (channels.active >= options.maxChannels) refusal = 'BUSY';
     this.#session.onOpen(id, window, target, refusal);
   }
 
+  /** The peer's end has reached its target. */
+  #onOpened(channel: Channel): void {
+    if (channel.isReset || channel.isOpened) return;
+    channel.isOpened = true;
+    channel.handler.onOpened();
+  }
+
   #onChannelFrame(type: number, id: number, body: Uint8Array): void {
-    const channel = this.#find(id, type === FrameType.RESET);
+    const channel = this.#find(id);
     if (channel === null) return;
     channel.openLane = 'any';
     const session = this.#session;
     switch (type) {
       case FrameType.WINDOW:
-        session.onWindow(channel, readU48(body, 0), readU48(body, 6), this.#now);
+        session.dispatch.onWindow(channel, readU48(body, 0), readU48(body, 6), this.#now);
         return;
       case FrameType.OPEN_OK:
-        session.onWindow(channel, readU48(body, 0), 0, this.#now);
-        if (!channel.isReset) channel.handler.onOpened();
+        session.dispatch.onWindow(channel, readU48(body, 0), 0, this.#now);
+        this.#onOpened(channel);
         return;
       case FrameType.OPEN_FAIL:
         session.onPeerReset(channel, reasonName(readU16(body, 0)), 0);
         return;
       case FrameType.RESET:
         this.#guard(this.#resets, 'RESET');
+        this.#guardAnswers();
         session.onPeerReset(channel, reasonName(readU16(body, 0)), readU48(body, 2));
         return;
       case FrameType.STOP:
@@ -144,18 +163,20 @@ export class Inbound implements FrameSink {
     this.#session.removeIfDone(channel);
   }
 
-  /** The channel, or null if it is gone. `mayBeNew`: the frame may come before OPEN, and uses the id up. */
-  #find(id: number, mayBeNew = false): Channel | null {
+  /** The channel, or null if it is gone. */
+  #find(id: number): Channel | null {
     const { channels } = this.#session;
     const channel = channels.get(id);
     if (channel !== undefined) return channel;
-    if (!channels.wasUsed(id)) {
-      if (!mayBeNew || this.#role === 'entry') {
-        throw new ProtocolViolation('BAD_CHANNEL', `id ${id} was never opened`);
-      }
-      channels.use(id);
-    }
-    return null;
+    if (channels.wasUsed(id)) return null;
+    throw new ProtocolViolation('BAD_CHANNEL', `id ${id} was never opened`);
+  }
+
+  /** A peer that asks and does not listen must not make us keep the answers. */
+  #guardAnswers(): void {
+    const { transmitter, options } = this.#session;
+    if (transmitter.queuedControls < 2 * options.maxChannels + SLACK_CONTROLS) return;
+    throw new ProtocolViolation('FLOOD', `${transmitter.queuedControls} answers wait for a lane`);
   }
 
   #guard(guard: RateGuard, what: string): void {

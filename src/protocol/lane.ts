@@ -3,7 +3,7 @@ import { ProtocolViolation } from '../core/errors.ts';
 import { Deque } from '../data/deque.ts';
 import { encodeLaneAck } from './frame.ts';
 import { Path } from './path.ts';
-import type { Item } from './segment.ts';
+import type { Item, Segment } from './segment.ts';
 
 /** Where a session puts the bytes of one lane: a pipe, seen from the pure side. */
 export interface LanePort {
@@ -30,6 +30,8 @@ interface Flight {
 const ACK_BYTES = 32 * 1024;
 const ACK_SPACING = 1;
 export const ACK_DELAY = 5;
+/** How late an acknowledgement may be before it counts as late: its delay, and as much for the two loops. */
+const ACK_SLACK = 2 * ACK_DELAY;
 
 /**
  * One of the parallel TCP connections of a session, both directions.
@@ -52,6 +54,9 @@ export class Lane {
   progressAt: number;
   /** When the last acknowledgement came: what this lane can witness for others. */
   ackedAt = Number.NEGATIVE_INFINITY;
+  /** When it was last pinged because it was silent. */
+  probedAt = Number.NEGATIVE_INFINITY;
+  #excusedAt = Number.NEGATIVE_INFINITY;
   readonly #flights = new Deque<Flight>();
   #inFlight = 0;
   /** Frames of this turn, to be written together. */
@@ -113,15 +118,24 @@ export class Lane {
     if (this.#flights.length === 0) this.progressAt = now;
     const end = this.sentBytes;
     this.#inFlight = end - this.ackedBytes;
-    const slack = 10;
-    this.#flights.push({
-      item,
-      end,
-      sentAt: now,
-      dueAt: now + this.path.expectedRtt(this.#inFlight) + slack,
-    });
+    const dueAt = now + this.path.expectedRtt(this.#inFlight) + ACK_SLACK;
+    this.#flights.push({ item, end, sentAt: now, dueAt });
     item.carriers += 1;
-    if (item.kind === 'data') item.lane = this;
+    if (item.kind !== 'data') return;
+    item.lane = this;
+    item.dueAt = dueAt;
+  }
+
+  /** When the segment, which this lane took last, should arrive: ms from now. */
+  remaining(segment: Segment, now: number): number {
+    return this.late(now) + Math.max(0, segment.dueAt - this.path.minRtt / 2 - now);
+  }
+
+  /** `time` ms of silence were not this lane's fault. */
+  excuse(time: number, now: number): void {
+    this.progressAt = Math.min(now, this.progressAt + time);
+    this.#excusedAt = now;
+    this.path.excuse(now);
   }
 
   /** Queues a small frame to leave with this turn's others. */
@@ -171,7 +185,8 @@ export class Lane {
       if (flight === undefined || flight.end > received) break;
       this.#flights.shift();
       flight.item.carriers -= 1;
-      sentAt = flight.sentAt;
+      // Karn's rule: what a common pause held up says nothing of the route.
+      sentAt = flight.sentAt >= this.#excusedAt ? flight.sentAt : null;
       onItem(flight.item);
     }
     const last = this.#flights.last;

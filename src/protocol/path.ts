@@ -1,4 +1,6 @@
 import { RateMeter } from '../data/rate-meter.ts';
+import { RoundTrips } from './round-trips.ts';
+import { Silences } from './silences.ts';
 
 /** Limits of what a lane may carry unacknowledged; ms and bytes. */
 const INITIAL_CAP = 64 * 1024;
@@ -12,88 +14,96 @@ const MAX_BURST = 400;
 /** On fast routes the allowance is bytes that stay in the processor's cache, but at least 5 ms. */
 const FAST_BURST_BYTES = 2 * 1024 * 1024;
 const FAST_BURST_TIME = 5;
-/** Silences that count as the route's own habit. */
-const GAP_MIN = 30;
-const GAP_MAX = 2_000;
-const GAP_MEMORY = 10_000;
-const GAPS_KEPT = 32;
+/** A full lane without this much queue for two round trips could carry more, ms. */
+const CLEAR_QUEUE = 5;
+/** Growth of the cap per byte acknowledged: at the start, and when a full lane shows no queue. */
+const STARTUP_GAIN = 1;
+const CLIMB_GAIN = 0.25;
 /** A chunk is what the lane carries in this time. */
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
 const MAX_CHUNK = 512 * 1024;
+/** Rates are taken over these times, ms, or a few round trips if that is longer. */
 const RATE_LONG = 1_000;
 const RATE_SHORT = 200;
-/** A minimum RTT older than this is measured anew. */
-const MIN_RTT_AGE = 10_000;
+const RATE_STARTUP = 50;
+/** How far back rates are remembered, ms. */
+const RATE_MEMORY = 4_000;
 
 /**
  * What a sender knows of one lane's route: round-trip time, delivery rate, and how much may be in
  * flight so that the route is full and its queues are not.
  *
- *   cap = rate x (minimum RTT + burst allowance)
+ *   cap = rate x (least RTT + burst allowance)
+ *
+ *   startup --queue seen--> steady <--queue seen-- climbing
+ *                             '--full, yet no queue--^
  *
  * The allowance learns from the lane's own silences: a policed route stops for a retransmission
  * timeout at a time, and a cap without room for it would starve, then measure its own starvation.
- * Sources: BBR's model (draft-cardwell-iccrg-bbr-congestion-control), RTT by RFC 6298.
+ * Sources: BBR's model (draft-cardwell-iccrg-bbr-congestion-control).
  */
 export class Path {
-  #srtt = 0;
-  #rttvar = 0;
-  #minRtt = Number.POSITIVE_INFINITY;
-  #minRttAt = 0;
-  readonly #meter = new RateMeter(4_000);
+  readonly #trips = new RoundTrips();
+  readonly #silences = new Silences();
+  /** Of the time in which the lane was full: what the route carries. */
+  readonly #carried = new RateMeter(RATE_MEMORY);
+  /** Of all time: what the route carries at least. */
+  readonly #delivered = new RateMeter(RATE_MEMORY / 2);
   /** Bytes per ms. */
   #rate = 0;
   #cap = INITIAL_CAP;
-  #inStartup = true;
-  #burst = MIN_BURST;
-  /** The late acknowledgements of the last seconds: when, and by how much, ms. */
-  #gaps: { at: number; gap: number }[] = [];
-  #secondGap = 0;
-  #lastAckAt = 0;
-  /** Set while data waits for this lane: only then do acknowledgements tell the route's rate. */
-  #measuringSince: number | null = null;
-  #probeUntil: number | null = null;
-  #probeMin = Number.POSITIVE_INFINITY;
+  #phase: 'startup' | 'steady' | 'climbing' = 'startup';
+  #lastAckAt: number | null = null;
+  /** Since when data has waited because this lane is full. */
+  #fullSince: number | null = null;
+  /** Up to when the full lane has been measured; null until what was sent when full is acknowledged. */
+  #measuredAt: number | null = null;
+  /** Since when the full lane has shown no queue. */
+  #clearSince: number | null = null;
 
   /** Smoothed RTT, ms; 0 before the first sample. */
   get srtt(): number {
-    return this.#srtt;
+    return this.#trips.smoothed;
   }
 
   get rttvar(): number {
-    return this.#rttvar;
+    return this.#trips.variation;
   }
 
-  /** The route's own delay there and back, ms; 0 before the first sample. */
+  /** The route's own delay there and back, ms; a guess before the first sample. */
   get minRtt(): number {
-    return Number.isFinite(this.#minRtt) ? this.#minRtt : 0;
+    return this.#trips.least;
+  }
+
+  get isKnown(): boolean {
+    return this.#trips.isKnown;
   }
 
   /** Estimated delivery rate, bytes per ms. */
   get rate(): number {
-    if (this.#rate > 0) return this.#rate;
-    return this.#cap / Math.max(1, this.#srtt);
+    return this.#rate > 0 ? this.#rate : this.#cap / this.minRtt;
   }
 
+  /** How long the route may pause without running dry, ms. */
   get burst(): number {
-    return this.#burst;
+    return Math.min(MAX_BURST, Math.max(MIN_BURST, 1.25 * this.habitualGap));
   }
 
   /** The second longest silence of the last seconds, ms: what the route is known to do. */
   get habitualGap(): number {
-    return this.#secondGap;
+    return this.#silences.habitual;
   }
 
   /** Bytes that may be in flight. */
   get cap(): number {
-    if (this.#probeUntil !== null) return Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * 0.5);
-    return this.#cap;
+    if (!this.isProbing) return this.#cap;
+    return Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * 0.5);
   }
 
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
-    if (this.#inStartup || this.#burst <= allowance) return this.cap;
+    if (this.#phase === 'startup') return this.cap;
     return Math.min(this.cap, Math.max(2 * this.chunk, this.rate * (this.minRtt + allowance)));
   }
 
@@ -115,10 +125,14 @@ export class Path {
     return this.minRtt / 2 + (queued + bytes) / this.rate;
   }
 
-  /** Data waits for this lane and it is full (true), or nothing waits any more (false). */
-  setLimited(isLimited: boolean, now: number): void {
-    if (!isLimited) this.#measuringSince = null;
-    else if (this.#measuringSince === null) this.#measuringSince = now;
+  /** Data waits because this lane is full (true), or the lane has room or nothing waits (false). */
+  setFull(isFull: boolean, now: number): void {
+    if (isFull) this.#fullSince ??= now;
+    else {
+      this.#fullSince = null;
+      this.#measuredAt = null;
+      this.#clearSince = null;
+    }
   }
 
   /**
@@ -127,103 +141,97 @@ export class Path {
    * @param delay how long the peer held the acknowledgement back, ms
    */
   onAck(now: number, bytes: number, sentAt: number | null, delay: number): void {
+    const last = this.#lastAckAt ?? now;
+    this.#lastAckAt = now;
+    this.#delivered.add(now - last, bytes);
+    const isOfFull = this.#fullSince !== null && sentAt !== null && sentAt >= this.#fullSince;
+    if (this.#measuredAt !== null) this.#carried.add(now - this.#measuredAt, bytes);
+    if (this.#measuredAt !== null || isOfFull) this.#measuredAt = now;
+    this.#updateRate();
     if (sentAt !== null) {
       const rtt = Math.max(0.01, now - sentAt - delay);
-      this.#noteRtt(rtt, now);
-      this.#noteGap(now - Math.max(this.#lastAckAt, sentAt + this.minRtt), now);
+      this.#trips.note(rtt, now);
+      this.#silences.note(now - Math.max(last, sentAt + this.minRtt), now);
+      this.#movePhase(rtt - this.minRtt, isOfFull, now);
     }
+    this.#updateCap(bytes, isOfFull);
+  }
+
+  /** The time up to now was lost to a pause: it says nothing about the rate. */
+  excuse(now: number): void {
     this.#lastAckAt = now;
-    if (this.#measuringSince !== null) {
-      this.#meter.add(now - this.#measuringSince, bytes);
-      this.#measuringSince = now;
-      this.#updateRate();
-      if (this.#inStartup) this.#cap = Math.min(MAX_CAP, this.#cap + bytes);
-    }
-    if (!this.#inStartup) this.#cap = this.#steadyCap();
+    if (this.#measuredAt !== null) this.#measuredAt = now;
   }
 
   /** The lane was silent for long and is back: what was known of its rate is void. */
   restart(): void {
-    this.#meter.reset();
-    this.#measuringSince = null;
+    this.#carried.reset();
+    this.#delivered.reset();
+    this.#trips.cancelProbe();
     this.#rate = 0;
-    this.#inStartup = true;
     this.#cap = INITIAL_CAP;
-    this.#probeUntil = null;
+    this.#phase = 'startup';
+    this.#lastAckAt = null;
+    this.#measuredAt = null;
+    this.#clearSince = null;
   }
 
   /** True when the minimum RTT is stale and the lane should drain its queue for one RTT. */
   wantsProbe(now: number): boolean {
-    return (
-      !this.#inStartup &&
-      this.#probeUntil === null &&
-      this.#measuringSince !== null &&
-      now - this.#minRttAt > MIN_RTT_AGE
-    );
+    const isSteady = this.#phase === 'steady' && this.#measuredAt !== null;
+    return isSteady && !this.isProbing && this.#trips.isStale(now);
   }
 
   get isProbing(): boolean {
-    return this.#probeUntil !== null;
+    return this.#trips.isProbing;
   }
 
   startProbe(now: number): void {
-    this.#probeMin = Number.POSITIVE_INFINITY;
-    // The queue drains within the burst allowance; then one RTT shows the bare route.
-    this.#probeUntil = now + this.#srtt + this.minRtt + 10;
+    this.#trips.startProbe(now);
   }
 
   endProbe(now: number): void {
-    if (this.#probeUntil === null || now < this.#probeUntil) return;
-    this.#probeUntil = null;
-    if (Number.isFinite(this.#probeMin)) this.#minRtt = this.#probeMin;
-    this.#minRttAt = now;
-  }
-
-  #noteRtt(rtt: number, now: number): void {
-    if (this.#srtt === 0) {
-      this.#srtt = rtt;
-      this.#rttvar = rtt / 2;
-    } else {
-      this.#rttvar += (Math.abs(rtt - this.#srtt) - this.#rttvar) / 4;
-      this.#srtt += (rtt - this.#srtt) / 8;
-    }
-    if (rtt <= this.#minRtt) {
-      this.#minRtt = rtt;
-      this.#minRttAt = now;
-    }
-    if (this.#probeUntil !== null) this.#probeMin = Math.min(this.#probeMin, rtt);
-    if (this.#inStartup && rtt - this.minRtt > Math.max(MIN_BURST, this.minRtt / 2)) {
-      this.#inStartup = false;
-    }
-  }
-
-  #noteGap(gap: number, now: number): void {
-    const gaps = this.#gaps;
-    const isNew = gap > GAP_MIN && gap < GAP_MAX;
-    const isOld = gaps.length > 0 && now - gaps[0]!.at > GAP_MEMORY;
-    if (!isNew && !isOld) return;
-    if (isNew) gaps.push({ at: now, gap });
-    this.#gaps = gaps.filter((entry) => now - entry.at <= GAP_MEMORY).slice(-GAPS_KEPT);
-    const sorted = this.#gaps.map((entry) => entry.gap).sort((a, b) => b - a);
-    // One outlier is not a habit.
-    this.#secondGap = sorted[1] ?? 0;
-    this.#burst = Math.min(MAX_BURST, Math.max(MIN_BURST, 1.25 * this.#secondGap));
+    this.#trips.endProbe(now);
   }
 
   #updateRate(): void {
-    const long = this.#meter.rate(Math.max(RATE_LONG, 4 * this.#srtt));
-    const short = this.#meter.rate(Math.max(RATE_SHORT, 4 * this.minRtt));
-    // Before a short window is full its figure is a burst's, not the route's.
-    if (this.#meter.measured < Math.max(10, this.minRtt / 2)) return;
-    this.#rate = Math.max(long, short);
+    const { srtt, minRtt } = this;
+    const window = this.#phase === 'startup' ? RATE_STARTUP : RATE_SHORT;
+    let rate = this.#rate;
+    // Before there is a good part of a round trip its figure is a burst's, not the route's.
+    if (this.#carried.measured >= Math.max(10, minRtt / 2)) {
+      const long = this.#carried.rate(Math.max(RATE_LONG, 4 * srtt));
+      rate = Math.max(long, this.#carried.rate(Math.max(RATE_SHORT, 4 * minRtt)));
+    }
+    this.#rate = Math.max(rate, this.#delivered.rate(Math.max(window, srtt)));
+  }
+
+  #movePhase(queue: number, isOfFull: boolean, now: number): void {
+    if (queue < CLEAR_QUEUE) {
+      if (isOfFull) this.#clearSince ??= now;
+    } else this.#clearSince = null;
+    if (this.#phase === 'startup') {
+      if (queue > Math.max(MIN_BURST, this.minRtt / 2)) this.#phase = 'steady';
+    } else if (this.#phase === 'climbing') {
+      if (queue > CLEAR_QUEUE) this.#phase = 'steady';
+    } else if (this.#clearSince !== null && now - this.#clearSince > 2 * this.srtt) {
+      this.#phase = 'climbing';
+    }
+  }
+
+  #updateCap(bytes: number, isOfFull: boolean): void {
+    if (this.#phase === 'steady') {
+      this.#cap = this.#steadyCap();
+    } else if (isOfFull) {
+      const gain = this.#phase === 'startup' ? STARTUP_GAIN : CLIMB_GAIN;
+      this.#cap = Math.min(MAX_CAP, this.#cap + gain * bytes);
+    }
   }
 
   #steadyCap(): number {
     const rate = this.rate;
-    const allowance = Math.min(
-      rate * this.#burst,
-      Math.max(FAST_BURST_BYTES, rate * FAST_BURST_TIME),
-    );
+    const fast = Math.max(FAST_BURST_BYTES, rate * FAST_BURST_TIME);
+    const allowance = Math.min(rate * this.burst, fast);
     const floor = Math.max(Math.min(FLOOR_BYTES, FLOOR_TIME * rate), 2 * this.chunk);
     return Math.min(MAX_CAP, Math.max(floor, rate * this.minRtt + allowance));
   }

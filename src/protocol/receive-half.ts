@@ -4,9 +4,13 @@ import { ProtocolViolation } from '../core/errors.ts';
 import { Assembler } from '../data/assembler.ts';
 import { ReceiveWindow } from './receive-window.ts';
 
-/** Out-of-order pieces that a channel may hold: what its window can need, and some. */
+/**
+ * Out-of-order pieces that a channel may hold: twice what an honest sender can cause, see
+ * `SendHalf.isFragmented`. Pieces with no hole between them are joined and count as one.
+ */
 const FRAGMENT_BYTES = 512;
-const FRAGMENTS_FREE = 64;
+const FRAGMENTS_FREE = 256;
+const JOIN_BYTES = 16 * 1024;
 
 /**
  * The direction of a channel that arrives at this end: order restored, window kept, FIN found.
@@ -70,6 +74,9 @@ export class ReceiveHalf {
     if (this.finalOffset !== null && this.finalOffset !== offset) {
       throw new ProtocolViolation('FINAL_OFFSET', `${offset} after ${this.finalOffset}`);
     }
+    if (offset > this.window.limit) {
+      throw new ProtocolViolation('WINDOW_EXCEEDED', `${offset} beyond ${this.window.limit}`);
+    }
     if (offset < this.highest) {
       throw new ProtocolViolation('FINAL_OFFSET', `${offset} below ${this.highest}`);
     }
@@ -93,9 +100,14 @@ export class ReceiveHalf {
       assembler.bypass(piece.length);
       return piece;
     }
-    if (assembler.fragments > this.window.size / FRAGMENT_BYTES + FRAGMENTS_FREE) {
-      piece.release();
-      throw new ProtocolViolation('TOO_MANY_FRAGMENTS', `${assembler.fragments}`);
+    const most = this.window.size / FRAGMENT_BYTES + FRAGMENTS_FREE;
+    // At twice the number, so that joining costs little per piece.
+    if (assembler.fragments > 2 * most) {
+      assembler.compact(JOIN_BYTES);
+      if (assembler.fragments > most) {
+        piece.release();
+        throw new ProtocolViolation('TOO_MANY_FRAGMENTS', `${assembler.fragments}`);
+      }
     }
     assembler.insert(offset, unpinned(piece));
     return null;

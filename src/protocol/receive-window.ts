@@ -20,7 +20,8 @@ export class ReceiveWindow {
   #consumed = 0;
   /** What the peer was told. */
   #limit: number;
-  #markAt = 0;
+  /** When the last half of the window began to be consumed; null before the first byte. */
+  #markAt: number | null = null;
   #markConsumed = 0;
 
   constructor(size: number) {
@@ -53,6 +54,7 @@ export class ReceiveWindow {
 
   /** The size that this window should have, given room to grow to. */
   wanted(most: number, rtt: number, now: number): number {
+    this.#markAt ??= now;
     if (this.#consumed - this.#markConsumed < this.#size / 2) return this.#size;
     const isFast = now - this.#markAt < Math.max(FAST_ROUND_TRIPS * rtt, FAST_TIME);
     this.#markAt = now;

@@ -22,6 +22,10 @@ export class Segment {
   /** How often it was sent, and the lane that took it last. */
   sends = 0;
   lane: Lane | null = null;
+  /** When that lane should have it acknowledged. */
+  dueAt = 0;
+  /** Sent ahead of bulk, because its channel sends little. */
+  isSparse = false;
   /** The pieces that it was cut into for re-sending on slower lanes; they are tracked in its stead. */
   parts: readonly [Segment, Segment] | null = null;
 
@@ -48,9 +52,13 @@ export class Segment {
       this.fin,
     );
     // The memory before the tail may still be on its way, and the head's room holds a sent header.
-    head.sends = 1;
-    tail.sends = 1;
+    for (const part of [head, tail]) {
+      part.sends = 1;
+      part.isSparse = this.isSparse;
+      part.lane = this.lane;
+    }
     this.parts = [head, tail];
+    this.channel.send.onSplit();
     this.drop();
     return this.parts;
   }

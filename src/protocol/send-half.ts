@@ -9,6 +9,9 @@ const JOIN_BYTES = 16 * 1024;
 /** A channel that sends less than this per period is interactive (fq_codel's "new flow"). */
 const SPARSE_BYTES = 16 * 1024;
 const SPARSE_PERIOD = 100;
+/** Frames that may be outstanding: so many, and one more for so many outstanding bytes. */
+const FRAMES_FREE = 128;
+const FRAME_BYTES = 1024;
 
 /**
  * The direction of a channel that leaves this end.
@@ -34,6 +37,7 @@ export class SendHalf {
   /** Sent and not yet acknowledged, in order of offset; acknowledged ones leave at the head. */
   readonly #outstanding = new Deque<Segment>();
   #outstandingBytes = 0;
+  #outstandingFrames = 0;
   #periodStart = Number.NEGATIVE_INFINITY;
   #periodBytes = 0;
 
@@ -65,6 +69,14 @@ export class SendHalf {
     return this.#queuedBytes > 0 || this.state === 'fin-queued';
   }
 
+  /**
+   * True when small frames are so many that the peer might not hold them out of order. What is
+   * queued then waits for acknowledgements, and leaves in larger frames.
+   */
+  get isFragmented(): boolean {
+    return this.#outstandingFrames >= FRAMES_FREE + this.#outstandingBytes / FRAME_BYTES;
+  }
+
   get isBlocked(): boolean {
     return this.#queuedBytes > 0 && this.credit <= 0;
   }
@@ -91,6 +103,7 @@ export class SendHalf {
     const segment = new Segment(this.#channel, this.#next, chunk, fin);
     this.#next += segment.length;
     this.#outstandingBytes += segment.length;
+    this.#outstandingFrames += 1;
     if (fin) this.state = 'fin-sent';
     this.#outstanding.push(segment);
     this.#notePeriod(segment.length, now);
@@ -105,13 +118,20 @@ export class SendHalf {
     if (segment.parts === null) {
       bytes = segment.length;
       this.#outstandingBytes -= bytes;
+      this.#outstandingFrames -= 1;
     } else {
       for (const part of segment.parts) bytes += this.onAcked(part);
     }
     segment.drop();
-    if (segment.fin && this.state === 'fin-sent') this.state = 'done';
     this.#trim();
+    // The FIN is outstanding, too: nothing left means that the peer has it and all before it.
+    if (this.state === 'fin-sent' && this.#outstanding.length === 0) this.state = 'done';
     return bytes;
+  }
+
+  /** An outstanding segment was cut in two. */
+  onSplit(): void {
+    this.#outstandingFrames += 1;
   }
 
   /** The peer holds everything below `next`. @returns the bytes that are newly acknowledged */
@@ -145,6 +165,7 @@ export class SendHalf {
     for (const segment of this.#outstanding) abandon(segment);
     this.#outstanding.clear();
     this.#outstandingBytes = 0;
+    this.#outstandingFrames = 0;
     this.state = 'done';
     return held;
   }

@@ -4,24 +4,16 @@ import { ProtocolViolation, Reason, type ReasonName } from '../core/errors.ts';
 import type { Budget } from '../data/budget.ts';
 import { Channel, type ChannelHandler } from './channel.ts';
 import { Channels } from './channels.ts';
-import { FrameDecoder } from './decoder.ts';
 import { Delivery } from './delivery.ts';
-import {
-  encodeOpen,
-  encodeOpenOk,
-  encodePing,
-  encodeReason,
-  encodeReset,
-  FrameType,
-} from './frame.ts';
+import { Dispatch } from './dispatch.ts';
+import { encodeOpen, encodeOpenOk, encodeReason, encodeReset, FrameType } from './frame.ts';
 import { Inbound } from './inbound.ts';
-import { Lane, type LanePort } from './lane.ts';
+import type { Lane, LanePort } from './lane.ts';
+import { Lanes } from './lanes.ts';
 import { ReceiveWindow } from './receive-window.ts';
-import { keepAliveDeadline, leaveOpenLane, Recovery } from './recovery.ts';
 import type { Scheduler } from './scheduler.ts';
-import { Control, type Item } from './segment.ts';
+import { Control } from './segment.ts';
 import { Transmitter } from './transmitter.ts';
-import { Writers } from './writers.ts';
 
 /** What both ends agreed on in the handshake, and this end's own bounds. Bytes. */
 export interface SessionOptions {
@@ -51,10 +43,6 @@ export interface SessionHandler {
   onClosed(reason: ReasonName, detail: string): void;
 }
 
-const TICK = 20;
-/** The loop ran this late: the process was paused, and silences prove nothing. */
-const LAG = 100;
-
 /**
  * The protocol of one entry-exit relation, without sockets, clock or randomness: lanes, channels,
  * and what moves between them. Time (ms, any origin, never falling) and bytes are arguments.
@@ -67,26 +55,20 @@ const LAG = 100;
  * After inputs and verbs, call `transmit(now)`, then `deliver(now)`, then look at `nextDeadline(now)`.
  */
 export class Session {
-  readonly lanes: Lane[] = [];
   readonly channels = new Channels();
   readonly delivery: Delivery;
+  readonly dispatch: Dispatch;
   readonly transmitter: Transmitter;
   readonly #options: SessionOptions;
   readonly #handler: SessionHandler;
   readonly #window: ReceiveWindow;
-  readonly #recovery: Recovery;
+  readonly #lanes: Lanes;
   readonly #inbound: Inbound;
-  readonly #decoders = new Map<Lane, FrameDecoder>();
-  readonly #writers: Writers;
   /** Channels whose handler is owed a call: resumed, drained, FIN acknowledged. */
   readonly #owed = new Set<Channel>();
-  #tickDueAt: number | null = null;
   #closed: ReasonName | null = null;
   #isGoingAway = false;
   #isPeerGoingAway = false;
-  // Counters of lanes that are gone.
-  #pastSent = 0;
-  #pastReceived = 0;
 
   constructor(options: SessionOptions, handler: SessionHandler) {
     this.#options = options;
@@ -94,15 +76,11 @@ export class Session {
     this.#window = new ReceiveWindow(options.sessionWindow);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
     this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
-    this.#recovery = new Recovery(this.transmitter, {
-      giveUp: (lane) => this.#endLane(lane, 'LANE_SILENT'),
-      ping: (lane, now) => this.#ping(lane, now),
-    });
+    this.#lanes = new Lanes(this.transmitter, (lane, reason) => handler.onLaneDone(lane, reason));
     this.#inbound = new Inbound(this, options.role);
-    this.#writers = new Writers(options.sendBudget, (channel) => {
-      channel.owesDrain = true;
-      this.#owed.add(channel);
-    });
+    this.dispatch = new Dispatch(this.transmitter, options.sendBudget, (channel) =>
+      this.#owed.add(channel),
+    );
   }
 
   get isClosed(): boolean {
@@ -114,52 +92,42 @@ export class Session {
     return this.#closed === null && !this.#isPeerGoingAway && this.channels.hasIds;
   }
 
+  get lanes(): readonly Lane[] {
+    return this.#lanes.all;
+  }
+
   get sentBytes(): number {
-    return this.lanes.reduce((sum, lane) => sum + lane.sentBytes, this.#pastSent);
+    return this.#lanes.sentBytes;
   }
 
   get receivedBytes(): number {
-    return this.lanes.reduce((sum, lane) => sum + lane.receivedBytes, this.#pastReceived);
+    return this.#lanes.receivedBytes;
   }
 
   /** The longest smoothed round trip of the lanes, ms. */
   get rtt(): number {
-    return this.lanes.reduce((most, lane) => Math.max(most, lane.path.srtt), 0);
+    return this.#lanes.rtt;
   }
 
   // Lanes.
 
   addLane(id: number, port: LanePort, now: number): Lane {
-    const lane = new Lane(id, port, now);
-    this.lanes.push(lane);
-    this.#decoders.set(lane, new FrameDecoder(this.#inbound));
-    return lane;
+    return this.#lanes.add(id, port, this.#inbound, now);
   }
 
   /** The lane is lost, or ended in good order: what it carried travels again. */
   removeLane(lane: Lane, now: number): void {
-    const at = this.lanes.indexOf(lane);
-    if (at < 0) return;
-    this.lanes.splice(at, 1);
-    this.#decoders.delete(lane);
-    this.#pastSent += lane.sentBytes;
-    this.#pastReceived += lane.receivedBytes;
-    for (const item of lane.takeFlights()) {
-      if (item.channel !== null) leaveOpenLane(item.channel, lane);
-      if (item.carriers === 0) this.transmitter.requeue(item, now);
-    }
+    this.#lanes.remove(lane, now);
   }
 
   /** Puts no new frames on the lane; `onLaneDone` follows when all is acknowledged. */
   drainLane(lane: Lane): void {
-    if (lane.isDraining) return;
-    lane.isDraining = true;
-    this.#post(FrameType.LANE_CLOSE, lane.id, 'LANE_REMOVED');
+    this.#lanes.drain(lane);
   }
 
   /** Takes over bytes that arrived on the lane. Never throws for what a peer sends. */
   handleChunk(lane: Lane, chunk: Chunk, now: number): void {
-    const decoder = this.#decoders.get(lane);
+    const decoder = this.#lanes.decoder(lane);
     if (decoder === undefined || this.#closed !== null) {
       chunk.release();
       return;
@@ -177,27 +145,17 @@ export class Session {
   }
 
   handleTimeout(now: number): void {
-    if (this.#tickDueAt === null || now < this.#tickDueAt) return;
-    if (now - this.#tickDueAt > LAG) this.#recovery.onLag(this.lanes, now);
-    this.#tickDueAt = null;
-    this.#recovery.tick(this.lanes, this.#blocked(), now);
-    for (const lane of this.lanes) {
-      if (lane.isDraining && !lane.hasFlights) this.#endLane(lane, 'LANE_REMOVED');
-    }
+    this.#lanes.tick(this.dispatch.blocked(this.channels), now);
   }
 
   /** When `handleTimeout` or `transmit` has something to do, ms; infinite for never. */
   nextDeadline(now: number): number {
-    if (this.#closed !== null || this.lanes.length === 0) {
-      this.#tickDueAt = null;
-      return Number.POSITIVE_INFINITY;
-    }
-    const isBusy = this.lanes.some((lane) => lane.hasFlights);
-    const tick = isBusy ? now + TICK : keepAliveDeadline(this.lanes);
-    this.#tickDueAt = Math.min(this.#tickDueAt ?? tick, tick);
-    let deadline = this.#tickDueAt;
-    for (const lane of this.lanes) {
-      if (lane.ackDueAt !== null) deadline = Math.min(deadline, lane.ackDueAt);
+    if (this.#closed !== null) return Number.POSITIVE_INFINITY;
+    let deadline = this.#lanes.nextTick(now);
+    // With no lane to take them, acknowledgements leave when one drains.
+    if (!this.lanes.some((lane) => lane.port.writable)) return deadline;
+    for (const { ackDueAt } of this.lanes) {
+      if (ackDueAt !== null) deadline = Math.min(deadline, ackDueAt);
     }
     return deadline;
   }
@@ -206,8 +164,7 @@ export class Session {
   transmit(now: number): void {
     if (this.#closed !== null) return;
     this.transmitter.transmit(this.lanes, now);
-    for (const channel of this.transmitter.takeShortened()) this.#writers.onShortened(channel);
-    this.#writers.feedStarved();
+    this.dispatch.onTransmitted();
   }
 
   /** Calls back those who are owed a call. */
@@ -250,40 +207,31 @@ export class Session {
     if (channel.isReset) return;
     this.channels.refused += 1;
     this.#abandon(channel);
+    channel.detach();
     this.#post(FrameType.OPEN_FAIL, channel.id, reason, channel);
     this.removeIfDone(channel);
   }
 
   /** Takes over the chunk. The next `transmit` sends what it can; then ask `mustWait`. */
   write(channel: Channel, chunk: Chunk, now: number): void {
-    const { send } = channel;
-    if (channel.isReset || send.state !== 'open') {
-      chunk.release();
-      return;
-    }
-    send.push(chunk);
-    this.transmitter.activate(channel, now);
-    this.#writers.take(chunk.length);
+    this.dispatch.write(channel, chunk, now);
   }
 
-  /** True when the channel's writer must wait for `onDrain` before it writes more. */
+  /** True when the channel's writer has to wait for `onDrain`. */
   mustWait(channel: Channel): boolean {
-    this.#writers.check(channel);
-    return channel.isCongested;
+    return this.dispatch.mustWait(channel);
   }
 
   /** Ends this direction after what was written. */
   finish(channel: Channel, now: number): void {
-    if (channel.isReset || channel.send.state !== 'open') return;
-    channel.send.state = 'fin-queued';
-    this.transmitter.activate(channel, now);
+    this.dispatch.finish(channel, now);
   }
 
   /** RST: both directions end now; the handler hears nothing more. */
   reset(channel: Channel, reason: ReasonName): void {
+    channel.detach();
     if (channel.isReset || channel.isDone) return;
     this.#sendReset(channel, reason);
-    channel.detach();
     this.removeIfDone(channel);
   }
 
@@ -337,25 +285,11 @@ export class Session {
     else this.refuse(channel, refusal);
   }
 
-  onLaneAck(lane: Lane, received: number, delay: number, now: number): void {
-    const silence = lane.silence(now);
-    const bytes = lane.onAck(received, delay, now, (item) => this.#onItemAcked(item));
-    if (bytes > 0) this.#recovery.onAck(lane, bytes, silence, now);
-  }
-
-  onWindow(channel: Channel, limit: number, next: number, now: number): void {
-    const { send } = channel;
-    if (next > send.next) throw new ProtocolViolation('BAD_ACK', `channel ${channel.id}, ${next}`);
-    send.limit = Math.max(send.limit, limit);
-    this.#writers.give(send.onDelivered(next));
-    this.transmitter.activate(channel, now);
-  }
-
-  onSessionWindow(limit: number, now: number): void {
-    const wasBlocked = this.transmitter.isSessionBlocked;
-    this.transmitter.sessionLimit = Math.max(this.transmitter.sessionLimit, limit);
-    if (!wasBlocked) return;
-    for (const channel of this.channels) this.transmitter.activate(channel, now);
+  onLaneAck(id: number, received: number, delay: number, now: number): void {
+    const lane = this.#lanes.find(id);
+    // A lane that is gone here may still be acknowledged from the other end.
+    if (lane === undefined) return;
+    this.#lanes.onAck(lane, received, delay, now, (item) => this.dispatch.onAcked(item, now));
   }
 
   /** The peer has reset or refused the channel. */
@@ -372,30 +306,20 @@ export class Session {
   }
 
   onStop(channel: Channel, reason: ReasonName): void {
-    if (channel.isReset) return;
+    if (channel.isReset || channel.isDone) return;
     const { handler } = channel;
     this.reset(channel, reason);
     handler.onReset(reason);
   }
 
   onGoAway(): void {
+    if (this.#isPeerGoingAway) return;
     this.#isPeerGoingAway = true;
     this.#handler.onGoAway();
   }
 
-  /** The peer puts no new frames on the lane. */
-  onLaneClose(id: number): void {
-    const lane = this.lanes.find((candidate) => candidate.id === id);
-    if (lane !== undefined) lane.isDraining = true;
-  }
-
-  onPing(lane: Lane, cookie: Uint8Array): void {
-    lane.postUntracked(encodePing(FrameType.PONG, cookie));
-  }
-
   removeIfDone(channel: Channel): void {
-    if (!channel.isDone || channel.owesFinAcked) return;
-    this.channels.remove(channel);
+    if (!channel.isDone || channel.owesFinAcked || !this.channels.remove(channel)) return;
     this.delivery.forget(channel);
     this.transmitter.forget(channel);
     this.#owed.delete(channel);
@@ -414,9 +338,9 @@ export class Session {
       channel.detach();
       handler.onReset(reason === 'SHUTDOWN' ? 'GOING_AWAY' : reason);
     }
-    for (const lane of this.lanes) lane.takeFlights();
+    this.#lanes.clear();
     this.#owed.clear();
-    this.#writers.clear();
+    this.dispatch.clear();
     this.#handler.onClosed(reason, detail);
   }
 
@@ -446,7 +370,7 @@ export class Session {
   /** Forgets what the channel holds, in both directions. */
   #abandon(channel: Channel): void {
     channel.isReset = true;
-    this.#writers.give(channel.send.discard());
+    this.dispatch.discard(channel);
     this.delivery.discard(channel);
   }
 
@@ -461,40 +385,5 @@ export class Session {
     }
     if (!channel.isPaused) this.delivery.pump(channel, this.rtt, now);
     this.removeIfDone(channel);
-  }
-
-  #onItemAcked(item: Item): void {
-    if (item.kind === 'control') {
-      item.isAcked = true;
-      if (item.role === 'open') item.channel!.openLane = 'any';
-      return;
-    }
-    const { channel } = item;
-    this.#writers.give(channel.send.onAcked(item));
-    if (item.fin && channel.send.state === 'done' && !channel.isReset) {
-      channel.owesFinAcked = true;
-      this.#owed.add(channel);
-    }
-  }
-
-  /** Channels that wait for the peer: for its window, or for the last of what was sent. */
-  *#blocked(): Iterable<Channel> {
-    const isSessionBlocked = this.transmitter.isSessionBlocked;
-    for (const channel of this.channels) {
-      const { send } = channel;
-      if (send.outstandingBytes === 0) continue;
-      if (send.isBlocked || isSessionBlocked || !send.hasNew) yield channel;
-    }
-  }
-
-  #ping(lane: Lane, now: number): void {
-    const cookie = new Uint8Array(8);
-    this.transmitter.carry(new Control('ping', encodePing(FrameType.PING, cookie)), lane, now);
-  }
-
-  #endLane(lane: Lane, reason: ReasonName): void {
-    if (reason === 'LANE_SILENT' && this.lanes.length > 1)
-      this.#post(FrameType.LANE_CLOSE, lane.id, reason);
-    this.#handler.onLaneDone(lane, reason);
   }
 }

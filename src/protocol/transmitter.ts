@@ -16,6 +16,8 @@ import { Control, type Item, type Segment } from './segment.ts';
 const SMALL_PAYLOAD = 2 * 1024;
 /** What a bulk channel may send before the next one's turn, at least. */
 const QUANTUM = 16 * 1024;
+/** Ranges to be sent again that are passed over, per turn, for want of a lane. */
+const AGAIN_SKIPS = 16;
 /** An acknowledgement takes a faster lane when its own has this much queued, ms. */
 const ACK_QUEUE = 20;
 
@@ -89,7 +91,7 @@ export class Transmitter {
   }
 
   /** An item's lane is gone or not to be trusted: it must travel again. */
-  requeue(item: Item, now: number): void {
+  requeue(item: Item): void {
     if (item.isAcked || item.isQueued) return;
     if (item.kind === 'control') {
       this.#requeueControl(item);
@@ -97,7 +99,7 @@ export class Transmitter {
     }
     if (item.parts !== null || item.channel.isReset) return;
     item.isQueued = true;
-    if (item.channel.send.isSparse(now)) this.#urgent.push(item);
+    if (item.isSparse) this.#urgent.push(item);
     else this.#again.push(item);
   }
 
@@ -119,7 +121,7 @@ export class Transmitter {
     const isWaiting = this.#transmitAll(lanes, now);
     for (const lane of lanes) {
       const isFull = !lane.port.writable || !hasRoom(lane, false);
-      lane.path.setLimited(isWaiting && isFull, now);
+      lane.path.setFull(isWaiting && isFull, now);
       lane.flush();
     }
     return isWaiting;
@@ -127,8 +129,8 @@ export class Transmitter {
 
   #transmitAll(lanes: readonly Lane[], now: number): boolean {
     if (!this.#sendControls(lanes, now)) return true;
-    let isWaiting = !this.#sendAgain(this.#urgent, lanes, true, now);
-    isWaiting = !this.#sendAgain(this.#again, lanes, false, now) || isWaiting;
+    let isWaiting = !this.#sendAgain(this.#urgent, lanes, now);
+    isWaiting = !this.#sendAgain(this.#again, lanes, now) || isWaiting;
     isWaiting = !this.#sendSparse(lanes, now) || isWaiting;
     isWaiting = !this.#sendBulk(lanes, now) || isWaiting;
     this.#sendAcks(lanes, now);
@@ -143,7 +145,7 @@ export class Transmitter {
     ) {
       return true;
     }
-    const lane = bestLane(lanes, now);
+    const lane = bestLane(lanes, HEADER_BYTES, now);
     if (lane === null) return false;
     for (;;) {
       const control = this.#controls.shift();
@@ -200,33 +202,36 @@ export class Transmitter {
     }
   }
 
-  #sendAgain(
-    queue: Deque<Segment>,
-    lanes: readonly Lane[],
-    isUrgent: boolean,
-    now: number,
-  ): boolean {
-    for (;;) {
-      const segment = queue.first;
-      if (segment === undefined) return true;
-      if (segment.isAcked || segment.parts !== null || segment.channel.isReset) {
-        queue.shift();
-        segment.isQueued = false;
+  /** @returns true when nothing is left */
+  #sendAgain(queue: Deque<Segment>, lanes: readonly Lane[], now: number): boolean {
+    let skipped = 0;
+    while (skipped < Math.min(queue.length, AGAIN_SKIPS)) {
+      const segment = queue.shift()!;
+      segment.isQueued = false;
+      if (segment.isAcked || segment.parts !== null || segment.channel.isReset) continue;
+      const lane = this.#laneForAgain(segment, lanes, now);
+      if (lane === null) {
+        // The next may be in better luck, with an OPEN or an original on another lane.
+        segment.isQueued = true;
+        queue.push(segment);
+        skipped += 1;
         continue;
       }
-      const demand = {
-        isSparse: isUrgent,
-        freeWindow: Number.POSITIVE_INFINITY,
-        left: segment.length,
-      };
-      const lane = this.#laneFor(segment.channel, lanes, demand, now);
-      if (lane === null) return false;
-      queue.shift();
-      segment.isQueued = false;
       const piece = this.#fit(segment, lane, queue);
       this.resentBytes += piece.length;
       this.send(piece, lane, now);
     }
+    return queue.length === 0;
+  }
+
+  #laneForAgain(segment: Segment, lanes: readonly Lane[], now: number): Lane | null {
+    const demand = {
+      isSparse: segment.isSparse,
+      freeWindow: Number.POSITIVE_INFINITY,
+      left: segment.length,
+    };
+    const others = lanes.filter((lane) => lane !== segment.lane);
+    return this.#laneFor(segment.channel, others, demand, now);
   }
 
   /** The part of the segment that suits the lane; the rest goes back to the head of the queue. */
@@ -252,7 +257,7 @@ export class Transmitter {
           isFull = true;
           break;
         }
-        this.#sendNew(channel, lane, now);
+        this.#sendNew(channel, lane, true, now);
       }
       if (isFull) {
         channel.isActive = true;
@@ -289,24 +294,25 @@ export class Transmitter {
       }
       skipped = 0;
       if (send.deficit <= 0) send.deficit += Math.max(QUANTUM, lane.path.chunk);
-      send.deficit -= this.#sendNew(channel, lane, now);
+      send.deficit -= this.#sendNew(channel, lane, false, now);
       if (send.deficit <= 0) this.#bulk.push(this.#bulk.shift()!);
     }
     return this.#bulk.length === 0;
   }
 
-  /** True when windows let the channel send something new now. */
+  /** True when windows and the number of its frames let the channel send something new now. */
   #canSend(channel: Channel): boolean {
     const { send } = channel;
     if (!send.hasNew) return false;
     if (send.queuedBytes === 0) return true;
-    return send.credit > 0 && !this.isSessionBlocked;
+    return send.credit > 0 && !send.isFragmented && !this.isSessionBlocked;
   }
 
-  #sendNew(channel: Channel, lane: Lane, now: number): number {
+  #sendNew(channel: Channel, lane: Lane, isSparse: boolean, now: number): number {
     const { send } = channel;
     const room = Math.min(send.credit, this.sessionLimit - this.sessionSent);
     const segment = send.take(lane.path.chunk, room, now);
+    segment.isSparse = isSparse;
     this.sessionSent += segment.length;
     this.payloadBytes += segment.length;
     if (channel.isCongested) this.#shortened.add(channel);
@@ -364,18 +370,18 @@ export class Transmitter {
   #ackCarrier(lane: Lane, lanes: readonly Lane[], now: number): Lane | null {
     const queued = lane.path.arrival(lane.inFlight, 0) - lane.path.minRtt / 2;
     if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;
-    return bestLane(lanes, now) ?? (lane.port.writable ? lane : null);
+    return bestLane(lanes, HEADER_BYTES, now) ?? (lane.port.writable ? lane : null);
   }
 }
 
-/** The lane on which a small frame arrives first; a doubtful one if there is no other. */
-export function bestLane(lanes: readonly Lane[], now: number): Lane | null {
+/** The lane on which `bytes` arrive first; a doubtful one if there is no other. */
+export function bestLane(lanes: readonly Lane[], bytes: number, now: number): Lane | null {
   let best: Lane | null = null;
   let bestEta = Number.POSITIVE_INFINITY;
   for (const lane of lanes) {
     if (!lane.port.writable) continue;
     const penalty = lane.health === 'good' && !lane.isDraining ? 0 : 1e6;
-    const eta = lane.eta(HEADER_BYTES, now) + penalty;
+    const eta = lane.eta(bytes, now) + penalty;
     if (eta < bestEta) {
       best = lane;
       bestEta = eta;

@@ -1,0 +1,141 @@
+import { type Contender, direct } from './contender.ts';
+import type { Way } from './load.ts';
+import type { Measure } from './measure.ts';
+import { bulk } from './measures/bulk.ts';
+import { idle } from './measures/idle.ts';
+import { connections, messages, ping } from './measures/latency.ts';
+import { many } from './measures/many.ts';
+import { startup } from './measures/startup.ts';
+import { aggTunnel } from './peers/agg-tunnel.ts';
+import {
+  haproxyLargeTwice,
+  haproxyOnce,
+  haproxySpliceOnce,
+  haproxySpliceTwice,
+  haproxyTls,
+  haproxyTwice,
+} from './peers/haproxy.ts';
+import { nginxOnce, nginxTwice } from './peers/nginx.ts';
+import { socatLargeTwice, socatTwice } from './peers/socat.ts';
+import { relay, striped } from './peers/striper.ts';
+import { stunnelPair } from './peers/stunnel.ts';
+
+export const plain = striped(8);
+export const tls = striped(8, { tls: true });
+
+export interface Scope {
+  /** Fewer contenders, sizes and directions. */
+  readonly isQuick: boolean;
+  readonly withAggTunnel: boolean;
+  /** Idle connections of the largest measure. */
+  readonly connections: number;
+}
+
+/** All that can be measured, in the order of the report. */
+export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope): Measure[] {
+  const agg = withAggTunnel ? [aggTunnel] : [];
+  const few = [haproxyTwice, plain];
+  const some = isQuick
+    ? few
+    : [haproxyTwice, haproxyLargeTwice, haproxySpliceTwice, nginxTwice, plain];
+  const all = [
+    direct,
+    haproxyTwice,
+    haproxyLargeTwice,
+    haproxySpliceTwice,
+    nginxTwice,
+    ...(isQuick ? [] : [socatTwice]),
+    socatLargeTwice,
+    ...agg,
+    plain,
+  ];
+  const encrypted = [haproxyTls, stunnelPair, tls];
+  const pair = { through: 'Pair', baseline: haproxyTwice };
+  const tlsPair = { through: 'TLS pair', baseline: haproxyTls, contenders: encrypted };
+  const hop = { through: 'One hop', baseline: haproxyOnce };
+  const hops = [haproxyOnce, haproxySpliceOnce, nginxOnce, relay];
+  const pingers = [
+    direct,
+    haproxyTwice,
+    ...(isQuick ? [] : [nginxTwice, socatLargeTwice]),
+    ...agg,
+    plain,
+  ];
+  const dialled = [haproxyTwice, ...(isQuick ? [] : [nginxTwice]), ...agg, plain];
+
+  return [
+    ...bulks('bulk', 1, { push: all, pull: some, both: some }, pair),
+    ...bulks('bulk-8', 8, { push: some, pull: some, both: some }, pair),
+    ...bulks('bulk-100', 100, { push: some, pull: some, both: some }, pair),
+    many(isQuick ? few : [haproxyTwice, haproxyLargeTwice, nginxTwice, plain, tls], haproxyTwice),
+    lanes(isQuick ? [1, 16] : [1, 2, 4, 8, 16]),
+    ping({ ...pair, id: 'ping', contenders: pingers }),
+    messages(isQuick ? [64, 65_536] : [64, 1024, 16_384, 65_536], {
+      ...pair,
+      id: 'messages',
+      contenders: some,
+    }),
+    connections(16, { ...pair, id: 'connections', contenders: [direct, ...dialled] }),
+    connections(1, { ...pair, id: 'first-byte', contenders: [direct, ...dialled] }),
+    ...bulks('tls', 1, { push: encrypted, pull: encrypted, both: encrypted }, tlsPair),
+    ...bulks('tls-8', 8, { push: encrypted }, tlsPair),
+    ping({ ...tlsPair, id: 'tls-ping' }),
+    connections(16, { ...tlsPair, id: 'tls-connections' }),
+    ...bulks('relay', 1, { push: hops, pull: hops }, hop),
+    ...bulks('relay-8', 8, { push: hops }, hop),
+    ping({ ...hop, id: 'relay-ping', contenders: hops }),
+    connections(16, { ...hop, id: 'relay-connections', contenders: hops }),
+    ...[1000, most]
+      .filter((count, at) => at === 0 || count > 1000)
+      .map((count) =>
+        idle(count, isQuick ? few : [haproxyTwice, nginxTwice, plain, tls], haproxyTwice),
+      ),
+    startup(),
+  ].filter(({ id }) => !isQuick || !slow.includes(id));
+}
+
+/** One measure for each direction. */
+function bulks(
+  id: string,
+  connections: number,
+  contenders: Partial<Record<Way, readonly Contender[]>>,
+  { through, baseline }: { through: string; baseline: Contender },
+): Measure[] {
+  const ways: Way[] = ['push', 'pull', 'both'];
+  return ways.flatMap((way) => {
+    const those = contenders[way];
+    const name = way === 'push' ? id : `${id}-${way}`;
+    if (those === undefined) return [];
+    return [bulk({ id: name, through, way, connections, contenders: those, baseline })];
+  });
+}
+
+function lanes(counts: readonly number[]): Measure {
+  const contenders = counts.map((count) => striped(count));
+  const one = contenders[0]!;
+  return {
+    ...bulk({
+      id: 'lanes',
+      through: 'Lanes',
+      way: 'push',
+      connections: 1,
+      contenders,
+      baseline: one,
+    }),
+    title: 'How many lanes: bulk over 1 connection, towards the target',
+    note: 'Lanes cost little where nothing caps them.',
+  };
+}
+
+/** Left out when time is short. */
+const slow = [
+  'bulk-8-pull',
+  'bulk-8-both',
+  'bulk-100-pull',
+  'bulk-100-both',
+  'tls-both',
+  'tls-8',
+  'tls-connections',
+  'relay-8',
+  'relay-connections',
+];

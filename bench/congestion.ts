@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const CONTROL = '/proc/sys/net/ipv4/tcp_congestion_control';
+const AVAILABLE = '/proc/sys/net/ipv4/tcp_available_congestion_control';
+/** Tells the inner run what the machine uses by default. */
+const DEFAULT_VARIABLE = 'TCP_STRIPER_BENCH_DEFAULT_CC';
+
+/** The kernel's congestion control here and now. */
+export function congestionControl(): string {
+  return readFileSync(CONTROL, 'utf8').trim();
+}
+
+/** The machine's own, also in a run under another one. */
+export function defaultCongestionControl(): string {
+  return process.env[DEFAULT_VARIABLE] ?? congestionControl();
+}
+
+/**
+ * Runs this program again under another congestion control, in a network namespace of its own: the
+ * machine's setting is not touched, so there is nothing to restore, however the run ends.
+ * @returns the exit status
+ * @throws {Error} if the kernel lacks it, or no namespace can be made
+ */
+export function runUnder(name: string): number {
+  const available = readFileSync(AVAILABLE, 'utf8').trim().split(/\s+/);
+  if (!available.includes(name)) {
+    throw new Error(
+      `this kernel offers ${available.join(', ')}, not ${name} (modprobe tcp_${name})`,
+    );
+  }
+  const isRoot = process.getuid?.() === 0;
+  const namespace = ['--net', ...(isRoot ? [] : ['--user', '--map-root-user'])];
+  const probe = spawnSync('unshare', [...namespace, 'sh', '-c', PREPARE, 'sh', name, 'true'], {
+    encoding: 'utf8',
+  });
+  if (probe.status !== 0) {
+    const cause = probe.error?.message ?? probe.stderr.trim();
+    throw new Error(
+      `cannot run under ${name}: ${cause} (it needs unshare, ip and, for some, root)`,
+    );
+  }
+  const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  // Ctrl-C reaches the inner run as well; it cleans up, and this one waits for it.
+  process.on('SIGINT', () => {});
+  const done = spawnSync('unshare', [...namespace, 'sh', '-c', PREPARE, 'sh', name, ...self], {
+    stdio: 'inherit',
+    env: { ...process.env, [DEFAULT_VARIABLE]: congestionControl() },
+  });
+  return done.status ?? 1;
+}
+
+const PREPARE = `ip link set lo up && echo "$1" > ${CONTROL} && shift && exec "$@"`;

@@ -1,0 +1,90 @@
+import { type Chain, type Contender, startChain } from './contender.ts';
+import type { Lab } from './lab.ts';
+import type { Load, Window } from './load.ts';
+
+/** Something that is measured, of several subjects side by side. */
+export interface Measure {
+  /** What `--only` knows it by. */
+  readonly id: string;
+  readonly title: string;
+  /** What is done, for the reader of the table. */
+  readonly note: string;
+  readonly figures: readonly Figure[];
+  readonly subjects: readonly Subject[];
+  /** The name of the subject that the others are compared to. */
+  readonly baseline: string;
+  /** Each round has processes of its own, because what a process did before shows in the figures. */
+  readonly isFreshEachRound?: boolean;
+  readonly rounds?: number;
+}
+
+export interface Figure {
+  readonly key: string;
+  /** With its unit. */
+  readonly title: string;
+  readonly digits: number;
+}
+
+/** The figures of one round by their keys; null for what does not apply. */
+export type Sample = Readonly<Record<string, number | null>>;
+
+export interface Subject {
+  readonly name: string;
+  /** The programs that it needs, as commands. */
+  readonly needs: readonly string[];
+  open(context: Context): Promise<void>;
+  sample(context: Context): Promise<Sample>;
+  close(context: Context): Promise<void>;
+}
+
+export interface Context {
+  readonly lab: Lab;
+  readonly load: Load;
+  /** How long one sample counts, ms. */
+  readonly duration: number;
+}
+
+/** What most measures do: start a chain of proxies and send something through it. */
+export function chainSubject(
+  contender: Contender,
+  sample: (context: Context, chain: Chain) => Promise<Sample>,
+): Subject {
+  let chain: Chain = { port: 0, proxies: [] };
+  return {
+    name: contender.name,
+    needs: contender.needs,
+    async open({ lab, load }) {
+      chain = await startChain(contender, lab, load.target);
+    },
+    sample(context) {
+      for (const proxy of chain.proxies) proxy.check();
+      return sample(context, chain);
+    },
+    close: ({ lab }) => lab.stop(chain.proxies),
+  };
+}
+
+/** Long enough for windows and buffers to fill, ms. */
+const WARM = 250;
+
+/** The window of a sample, and how much CPU time the proxies took in it. */
+export function stopwatch(context: Context, chain: Chain): { window: Window; cpu(): number } {
+  const used = () => chain.proxies.reduce((sum, proxy) => sum + proxy.cpuSeconds, 0);
+  let before = 0;
+  const onBegin = () => {
+    before = used();
+  };
+  return {
+    window: { warm: WARM, counted: context.duration, onBegin },
+    cpu: () => used() - before,
+  };
+}
+
+export const figures = {
+  rate: { key: 'rate', title: 'GB/s', digits: 2 },
+  cpu: { key: 'cpu', title: 'CPU s/GB', digits: 2 },
+  p50: { key: 'p50', title: 'p50, µs', digits: 0 },
+  p99: { key: 'p99', title: 'p99, µs', digits: 0 },
+  perSecond: { key: 'perSecond', title: 'per second', digits: 0 },
+  cpuEach: { key: 'cpuEach', title: 'CPU µs each', digits: 0 },
+} as const satisfies Record<string, Figure>;

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { formatKey, newKey } from '../../src/sys/key.ts';
+import type { Contender, Hop } from '../contender.ts';
+import { type Lab, until } from '../lab.ts';
+import { establishedAt } from '../proc.ts';
+import { repositoryRoot } from '../root.ts';
+
+/** The command of this project. */
+export const cli = join(repositoryRoot, 'dist', 'src', 'cli', 'main.js');
+export const quiet = ['--admin', 'off', '--log-level', 'warn'];
+
+/** An entry and an exit. */
+export function striped(lanes: number, options: { tls: boolean } = { tls: false }): Contender {
+  const name = `striped, ${lanes} lane${lanes === 1 ? '' : 's'}${options.tls ? ', TLS' : ''}`;
+  const security = options.tls ? [] : ['--plain'];
+  const entry: Hop = async (lab, listen, to) => {
+    const args = ['--exit', `127.0.0.1:${to}`, '-n', `${lanes}`, '--key-file', keyFile(lab)];
+    const proxy = await lab.start(listen, process.execPath, [
+      ...[cli, 'entry', `127.0.0.1:${listen}`, ...args, ...security, ...quiet],
+    ]);
+    await until(() => establishedAt(to) >= lanes, `the entry did not bring up ${lanes} lanes`);
+    return proxy;
+  };
+  const exit: Hop = (lab, listen, to) => {
+    const args = ['--to', `127.0.0.1:${to}`, '--key-file', keyFile(lab)];
+    return lab.start(listen, process.execPath, [
+      ...[cli, 'exit', `127.0.0.1:${listen}`, ...args, ...security, ...quiet],
+    ]);
+  };
+  return { name, needs: [], hops: [entry, exit] };
+}
+
+export const relay: Contender = {
+  name: 'relay',
+  needs: [],
+  hops: [
+    (lab, listen, to) =>
+      lab.start(listen, process.execPath, [
+        ...[cli, 'relay', `127.0.0.1:${listen}`, '--to', `127.0.0.1:${to}`, ...quiet],
+      ]),
+  ],
+};
+
+const keys = new WeakMap<Lab, string>();
+
+/** The path of a key that both ends use. */
+export function keyFile(lab: Lab): string {
+  const known = keys.get(lab);
+  if (known !== undefined) return known;
+  const path = lab.file('key', `${formatKey(newKey())}\n`);
+  keys.set(lab, path);
+  return path;
+}

@@ -1,0 +1,100 @@
+import type { MeasureResult, RunResult } from '../result.ts';
+import { barTable, measureTable, type Table } from './tables.ts';
+
+/** The page that the project publishes. */
+export function markdownPage(runs: readonly RunResult[]): string {
+  const judged = runs.find(({ isDefault }) => isDefault) ?? runs[0];
+  if (judged === undefined) return '';
+  return `${[
+    introduction,
+    '## Where and how',
+    where(judged),
+    how,
+    '## Bars',
+    barText(runs, judged),
+    markdownTable(barTable(runs)),
+    ...runs.flatMap((run) => runSections(run, runs.length > 1)),
+    '## Run it yourself',
+    yourself,
+  ].join('\n\n')}\n`;
+}
+
+function runSections(run: RunResult, isOneOfMany: boolean): string[] {
+  const suffix = run.isDefault ? ', the default of this machine' : '';
+  return [
+    `## Figures${isOneOfMany ? ` under ${run.congestion}${suffix}` : ''}`,
+    ...run.measures.flatMap(measureSection),
+  ];
+}
+
+function measureSection(measure: MeasureResult): string[] {
+  const { title, note, baseline, rounds, seconds, version, date, load } = measure;
+  const stamp = `×: times ${baseline}. ${rounds} rounds of ${seconds} s, version ${version}, ${date}.`;
+  const standIn =
+    load === 'node'
+      ? ' No C compiler was there: the source and sink were a stand-in in JavaScript, which slows all contenders and hides differences.'
+      : '';
+  const paragraph = `${note === '' ? '' : `${note} `}${stamp}${standIn}`;
+  return [`### ${title}`, markdownTable(measureTable(measure)), paragraph];
+}
+
+function where({ machine, congestion }: RunResult): string {
+  const { processor, cores, memoryGiB, kernel, node, peers } = machine;
+  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, congestion control ${congestion}, Node ${node.slice(1)}. Compared to: ${versions.join(', ')}.`;
+}
+
+function barText(runs: readonly RunResult[], judged: RunResult): string {
+  const others = runs.filter((run) => run !== judged).map(({ congestion }) => congestion);
+  const more =
+    others.length === 0 ? '' : ` The figures under ${others.join(', ')} are for comparison.`;
+  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table.`;
+}
+
+function markdownTable({ header, rows }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(' | ')} |`;
+  const rule = header.map((_, column) => (column === 0 ? '---' : '--:'));
+  return [line(header), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
+}
+
+function escapeCell(cell: string): string {
+  return cell.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+const introduction = `# Benchmarks
+
+Written by \`npm run bench -- --write\`; every round's figures are in [benchmarks.json](benchmarks.json).
+
+What a pair of proxies costs where the network costs nothing: on loopback. It shows the price of
+striping, not its gain; the gain comes from routes that cap each TCP stream, and \`tcp-striper demo\`
+shows it. All contenders lead to the same target, all are chained twice, as an entry and an exit are
+(one hop where it says so), and each proxy has one thread for its work, except stunnel and agg-tunnel,
+which take more.`;
+
+const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count. Figures are medians;
+  min–max shows all rounds. A ratio is the median of the ratios within each round.
+- The source and sink are one small C program (\`bench/load.c\`) that sends from one buffer and throws
+  away what arrives without copying it. It runs on the same cores as the proxies.
+- GB/s counts bytes that arrived at the sink, 10⁹ a GB. CPU is user and system time of the proxies
+  alone, from the kernel's accounts, in steps of 10 ms.
+- TCP_NODELAY is on wherever a contender offers it. TLS is 1.3 with AES-128-GCM everywhere; the rivals
+  have a certificate for P-256, ours a shared key. HAProxy runs with its defaults apart from what its
+  name says.
+- HAProxy twice with splice and nginx move bytes by means that Node does not have (splice) or has
+  (large buffers); both are shown.
+- agg-tunnel makes one link for each address of its server and none beyond; it gets as many addresses of
+  loopback as we have lanes. It dials its links anew for each connection.
+- The kernel's congestion control changes the figures even on loopback: BBR paces, so that programs
+  look more alike than under cubic.`;
+
+const yourself = `\`\`\`
+npm run bench                      everything; tens of minutes
+npm run bench -- --quick           a few minutes
+npm run bench -- --only bulk,ping  measures whose names begin so; --list shows the names
+npm run bench -- --cc cubic        under another congestion control, in a network namespace of its own
+npm run bench -- --with-agg-tunnel builds aggligator's tunnel with cargo, and compares to it
+\`\`\`
+
+It needs Linux. On Debian, \`apt install haproxy nginx libnginx-mod-stream socat stunnel4 openssl gcc libc6-dev\`
+brings what it compares to; what is missing is left out and named. Do nothing else on the machine
+meanwhile.`;

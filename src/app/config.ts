@@ -1,0 +1,108 @@
+import { isIP } from 'node:net';
+import type { Address } from '../core/address.ts';
+import { parseListenAddress, parseTargetAddress } from '../core/address.ts';
+import { formatSize } from '../core/units.ts';
+import { UsageError } from '../core/usage-error.ts';
+
+export const schedulerNames = ['adaptive', 'round-robin', 'until-congested'] as const;
+export type SchedulerName = (typeof schedulerNames)[number];
+
+/** What both ends of a session are told. Times are ms, `memory` is bytes. */
+interface SessionConfig {
+  readonly listen: Address;
+  /** The shared secret, 32 bytes. Both ends prove that they hold it, with or without encryption. */
+  readonly key: Uint8Array;
+  /** Lanes without encryption. */
+  readonly plain: boolean;
+  readonly scheduler: SchedulerName;
+  /** The bound of all windows, buffers and bytes held for re-sending. */
+  readonly memory: number;
+  /** How long a session outlives the loss of all its lanes. */
+  readonly resume: number;
+}
+
+export interface EntryConfig extends SessionConfig {
+  /** Addresses of one exit; lanes are spread over them. Never empty. */
+  readonly exits: readonly Address[];
+  /** Local IP addresses that lanes are spread over; empty lets the system choose. */
+  readonly from: readonly string[];
+  readonly lanes: number;
+}
+
+export interface ExitConfig extends SessionConfig {
+  readonly to: Address;
+  readonly connectTimeout: number;
+}
+
+export interface RelayConfig {
+  readonly listen: Address;
+  readonly to: Address;
+  readonly connectTimeout: number;
+  readonly memory: number;
+}
+
+/** What is taken when the user says nothing, in the words that a user would write. */
+export const defaults = {
+  entryListen: '127.0.0.1:55555',
+  exitListen: '0.0.0.0:7000',
+  relayListen: '0.0.0.0:55555',
+  relayTo: '127.0.0.1:22',
+  lanes: '8',
+  scheduler: 'adaptive',
+  memory: '256MiB',
+  resume: '60s',
+  connectTimeout: '10s',
+  drain: '30s',
+  admin: '127.0.0.1:9478',
+} as const;
+
+export const limits = {
+  lanes: 64,
+  /** Bytes; with less, a single fast lane would starve. */
+  leastMemory: 16 * 1024 * 1024,
+} as const;
+
+/** The entry serves programs of its own machine, so a bare port is on loopback. */
+export function parseEntryListen(text: string): Address {
+  return parseListenAddress(text, '127.0.0.1');
+}
+
+/** Exit and relay serve other machines, so a bare port is on every interface. */
+export function parseOpenListen(text: string): Address {
+  return parseListenAddress(text, null);
+}
+
+export function parseExits(text: string): Address[] {
+  return items(text).map(parseTargetAddress);
+}
+
+export function parseFrom(text: string): string[] {
+  return items(text).map((item) => {
+    if (isIP(item) === 0) throw new UsageError(`'${item}' is no IP address of this machine`);
+    return item;
+  });
+}
+
+export function parseLanes(text: string): number {
+  const lanes = /^\d+$/.test(text) ? Number(text) : 0;
+  if (lanes < 1 || lanes > limits.lanes) {
+    throw new UsageError(`'${text}' is no number from 1 to ${limits.lanes}`);
+  }
+  return lanes;
+}
+
+export function checkWait(ms: number): number {
+  if (ms === 0) throw new UsageError('nothing happens in no time; it takes at least 1ms');
+  return ms;
+}
+
+export function checkMemory(bytes: number): number {
+  if (bytes < limits.leastMemory) {
+    throw new UsageError(`it takes at least ${formatSize(limits.leastMemory)}`);
+  }
+  return bytes;
+}
+
+function items(text: string): string[] {
+  return text.split(',').map((item) => item.trim());
+}

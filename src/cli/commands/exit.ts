@@ -1,0 +1,29 @@
+import type { ExitConfig } from '../../app/config.ts';
+import type { Address } from '../../core/address.ts';
+import type { Io } from '../io.ts';
+import type { ExitChoice } from '../options.ts';
+import { findKey } from '../secrets.ts';
+import { loggerFor, serve } from './serve.ts';
+
+export function exit(
+  io: Io,
+  listen: Address,
+  choice: ExitChoice,
+  isAdminNamed: boolean,
+): Promise<number> {
+  const logger = loggerFor(io, choice);
+  const config: ExitConfig = {
+    listen,
+    to: choice.to,
+    connectTimeout: choice.connectTimeout,
+    key: findKey(choice.keyFile, io.env, logger),
+    plain: choice.plain ?? false,
+    scheduler: choice.scheduler,
+    memory: choice.memory,
+    resume: choice.resume,
+  };
+  return serve(io, choice, isAdminNamed, logger, async () => {
+    const { startExit } = await import('../../app/exit.ts');
+    return startExit(config, logger);
+  });
+}

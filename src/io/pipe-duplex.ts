@@ -1,0 +1,117 @@
+import type { Duplex } from 'node:stream';
+import type { Chunk } from '../core/chunk.ts';
+import type { ReadSink, SocketReader } from '../sys/socket-reader.ts';
+import type { SocketWriter } from '../sys/socket-writer.ts';
+import { BrokenPipe, type Pipe, type PipeHandler } from './pipe.ts';
+
+/** What differs between the kinds of Node `Duplex` that carry a pipe. */
+export interface DuplexParts {
+  reader(sink: ReadSink): SocketReader;
+  writer(socket: Duplex, onDrain: () => void): SocketWriter;
+  /** Sends RST, or what comes nearest, and closes. */
+  reset(socket: Duplex): void;
+}
+
+/** A pipe over any Node `Duplex`; `tcpPipe`, `tlsPipe` and `pipeFromDuplex` make them. */
+export class DuplexPipe implements Pipe {
+  readonly #socket: Duplex;
+  readonly #reader: SocketReader;
+  readonly #writer: SocketWriter;
+  readonly #reset: (socket: Duplex) => void;
+  #handler: PipeHandler | null = null;
+  #isAlive = true;
+  #isFinQueued = false;
+  /** Why it broke, if that was before anybody listened. */
+  #cause: BrokenPipe | null = null;
+
+  constructor(parts: DuplexParts) {
+    this.#reader = parts.reader({
+      onChunk: (chunk) => this.#handler!.onChunk(chunk),
+      onEnd: () => this.#handler!.onFin(),
+    });
+    this.#socket = this.#reader.socket;
+    this.#writer = parts.writer(this.#socket, () => {
+      if (this.writable) this.#handler!.onDrain();
+    });
+    this.#reset = parts.reset;
+    this.#socket.on('finish', () => {
+      if (this.#isAlive) this.#handler!.onFinSent();
+    });
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#break(causeOf(error)));
+    this.#socket.on('close', () => this.#onClose());
+    if (this.#socket.destroyed) this.#break(causeOf(this.#socket.errored ?? closed()));
+  }
+
+  attach(handler: PipeHandler): void {
+    this.#handler = handler;
+    const cause = this.#cause;
+    if (cause !== null) process.nextTick(() => this.#handler?.onBroken(cause));
+  }
+
+  get writable(): boolean {
+    return this.#isAlive && !this.#isFinQueued && !this.#writer.isCongested;
+  }
+
+  send(chunk: Chunk): boolean {
+    if (!this.writable) return false;
+    this.#writer.write(chunk);
+    return true;
+  }
+
+  sendFin(): void {
+    if (!this.#isAlive || this.#isFinQueued) return;
+    this.#isFinQueued = true;
+    this.#writer.end();
+  }
+
+  pause(): void {
+    if (this.#isAlive) this.#reader.pause();
+  }
+
+  resume(): void {
+    if (this.#isAlive) this.#reader.resume();
+  }
+
+  abort(): void {
+    this.#cause = null;
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#reader.stop();
+    // A connection that has ended both ways closes by itself; an RST would destroy its last bytes.
+    if (!this.#hasEnded) this.#reset(this.#socket);
+  }
+
+  get #hasEnded(): boolean {
+    return this.#socket.readableEnded && this.#socket.writableFinished;
+  }
+
+  #break(cause: BrokenPipe): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#reader.stop();
+    this.#socket.destroy();
+    if (this.#handler === null) this.#cause = cause;
+    else this.#handler.onBroken(cause);
+  }
+
+  #onClose(): void {
+    this.#writer.free();
+    if (!this.#hasEnded) this.#break(causeOf(closed()));
+  }
+}
+
+function closed(): Error {
+  return new Error('it was closed from this side');
+}
+
+/** Node's error codes, sorted by what they mean for a pipe. */
+function causeOf(error: NodeJS.ErrnoException): BrokenPipe {
+  const code = error.code ?? '';
+  if (resets.has(code)) {
+    return new BrokenPipe('reset', 'the peer reset the connection', { cause: error });
+  }
+  const kind = code.startsWith('ERR_SSL') ? 'protocol' : 'lost';
+  return new BrokenPipe(kind, `the connection failed: ${error.message}`, { cause: error });
+}
+
+const resets = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);

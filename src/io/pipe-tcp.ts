@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { SlabPool } from '../data/slab-pool.ts';
+import { reset } from '../sys/socket-handle.ts';
+import { SocketReader } from '../sys/socket-reader.ts';
+import { SocketWriter } from '../sys/socket-writer.ts';
+import type { Pipe } from './pipe.ts';
+import { DuplexPipe } from './pipe-duplex.ts';
+
+/** Bytes that may wait in a socket whose kernel buffer is full. */
+const TCP_LIMIT = 64 * 1024;
+/** Bytes that may wait in a TLS socket: two of the longest frames, so that it never runs dry. */
+const TLS_LIMIT = 1024 * 1024;
+
+/**
+ * A pipe over a connected TCP or unix socket, which must not have been read yet and should allow
+ * half-open connections. The socket may be moved to another object: read its addresses before, and
+ * leave it alone afterwards.
+ *
+ * Unix sockets have no RST: an abort looks like an end to a peer that does not write.
+ */
+export function tcpPipe(socket: Socket, pool: SlabPool): Pipe {
+  socket.allowHalfOpen = true;
+  return new DuplexPipe({
+    reader: (sink) => new SocketReader(socket, sink, { pool }),
+    writer: (duplex, onDrain) =>
+      new SocketWriter(duplex, { limit: TCP_LIMIT, onDrain, probesBeforeFin: true }),
+    reset: (duplex) => reset(duplex),
+  });
+}
+
+/**
+ * A pipe over a TLS socket whose handshake is done, and the TCP socket below it.
+ *
+ * Node does not tell an end by TLS from an end of TCP. On Node before 24, an RST that arrives after
+ * our own FIN together with data may show as an end as well.
+ */
+export function tlsPipe(secure: TLSSocket, below: Socket): Pipe {
+  return new DuplexPipe({
+    reader: (sink) => new SocketReader(secure, sink, { below }),
+    writer: (duplex, onDrain) => new SocketWriter(duplex, { limit: TLS_LIMIT, onDrain }),
+    reset: () => reset(below, secure),
+  });
+}

@@ -1,0 +1,95 @@
+import type { Channel } from './channel.ts';
+import type { Lane } from './lane.ts';
+import type { Segment } from './segment.ts';
+import type { Transmitter } from './transmitter.ts';
+
+/** What copies may cost: this share of acknowledged bytes, with this much in hand. */
+const SHARE = 0.05;
+const BURST = 512 * 1024;
+/** Segments of a blocked channel, and of a late lane, that are looked at. */
+const HEAD_SEGMENTS = 8;
+const LATE_SEGMENTS = 32;
+/** A copy must arrive this much earlier than the original, ms. */
+const MARGIN = 10;
+
+/**
+ * Sends what is still under way on one lane again on another, where it would arrive earlier. TCP
+ * under a lane loses nothing, so copies serve time only, and a budget bounds their cost.
+ */
+export class Copies {
+  readonly #transmitter: Transmitter;
+  #budget = BURST;
+
+  constructor(transmitter: Transmitter) {
+    this.#transmitter = transmitter;
+  }
+
+  /** Bytes of copies that may still be sent. */
+  get budget(): number {
+    return this.#budget;
+  }
+
+  /** `bytes` were acknowledged on a lane that may have `cap` bytes in flight. */
+  earn(bytes: number, cap: number): void {
+    this.#budget = Math.min(BURST + cap, this.#budget + bytes * SHARE);
+  }
+
+  /** All that a lane carries which is not to be waited for: without regard to the budget. */
+  everything(lane: Lane): void {
+    for (const { item } of lane.flights) {
+      if (item.channel !== null) leaveOpenLane(item.channel, lane);
+      this.#transmitter.requeue(item);
+    }
+  }
+
+  /** What a doubtful lane carries and no other does, oldest first, as far as the budget goes. */
+  affordable(lane: Lane): void {
+    for (const { item } of lane.flights) {
+      if (item.isAcked || item.isQueued || item.carriers > 1) continue;
+      if (item.kind === 'data' && !this.#pay(item)) return;
+      if (item.channel !== null) leaveOpenLane(item.channel, lane);
+      this.#transmitter.requeue(item);
+    }
+  }
+
+  /** Interactive data on a lane that is late. */
+  interactive(lane: Lane, lanes: readonly Lane[], now: number): void {
+    let looked = 0;
+    for (const { item } of lane.flights) {
+      looked += 1;
+      if (looked > LATE_SEGMENTS) return;
+      if (item.kind === 'data' && item.isSparse) this.#ifEarlier(item, lanes, now);
+    }
+  }
+
+  /** The oldest segments of a channel that its window holds up: the hole that everybody waits for. */
+  head(channel: Channel, lanes: readonly Lane[], now: number): void {
+    for (const segment of channel.send.oldest(HEAD_SEGMENTS)) {
+      this.#ifEarlier(segment, lanes, now);
+    }
+  }
+
+  #ifEarlier(segment: Segment, lanes: readonly Lane[], now: number): void {
+    const { lane } = segment;
+    if (lane === null || segment.isAcked || segment.isQueued || segment.carriers > 1) return;
+    if (segment.channel.openLane !== 'any') return;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const other of lanes) {
+      if (other === lane || other.health !== 'good' || other.isDraining) continue;
+      earliest = Math.min(earliest, other.eta(segment.length, now));
+    }
+    if (lane.remaining(segment, now) < 1.5 * earliest + MARGIN || !this.#pay(segment)) return;
+    this.#transmitter.requeue(segment);
+  }
+
+  #pay(segment: Segment): boolean {
+    if (segment.parts !== null || segment.length > this.#budget) return false;
+    this.#budget -= segment.length;
+    return true;
+  }
+}
+
+/** A channel whose OPEN is on a doubtful lane travels anew, OPEN first, on another. */
+export function leaveOpenLane(channel: Channel, lane: Lane): void {
+  if (channel.openLane === lane) channel.openLane = null;
+}

@@ -1,0 +1,150 @@
+import type { ReasonName } from '../core/errors.ts';
+import { Reason } from '../core/errors.ts';
+import type { Channel } from './channel.ts';
+import { leaveOpenLane } from './copies.ts';
+import { FrameDecoder, type FrameSink } from './decoder.ts';
+import { encodePing, encodeReason, FrameType } from './frame.ts';
+import { Lane, type LanePort } from './lane.ts';
+import { keepAliveDeadline, Recovery } from './recovery.ts';
+import { Control, type Item } from './segment.ts';
+import type { Transmitter } from './transmitter.ts';
+
+/** Lanes are looked at this often while they carry something, ms. */
+const TICK = 20;
+/** The loop ran this late: the process was paused, and silences prove nothing. */
+const LAG = 100;
+
+/** The lanes of a session: added, drained, judged by the clock, and removed. */
+export class Lanes {
+  readonly all: Lane[] = [];
+  readonly #transmitter: Transmitter;
+  readonly #recovery: Recovery;
+  readonly #onDone: (lane: Lane, reason: ReasonName) => void;
+  readonly #decoders = new Map<Lane, FrameDecoder>();
+  #tickDueAt: number | null = null;
+  // Counters of lanes that are gone.
+  #pastSent = 0;
+  #pastReceived = 0;
+
+  /** `onDone`: the session has no further use for the lane. */
+  constructor(transmitter: Transmitter, onDone: (lane: Lane, reason: ReasonName) => void) {
+    this.#transmitter = transmitter;
+    this.#onDone = onDone;
+    this.#recovery = new Recovery(transmitter, {
+      giveUp: (lane) => this.#giveUp(lane),
+      ping: (lane, now) => this.#ping(lane, now),
+    });
+  }
+
+  get sentBytes(): number {
+    return this.all.reduce((sum, lane) => sum + lane.sentBytes, this.#pastSent);
+  }
+
+  get receivedBytes(): number {
+    return this.all.reduce((sum, lane) => sum + lane.receivedBytes, this.#pastReceived);
+  }
+
+  /** The longest smoothed round trip, ms. */
+  get rtt(): number {
+    return this.all.reduce((most, lane) => Math.max(most, lane.path.srtt), 0);
+  }
+
+  find(id: number): Lane | undefined {
+    return this.all.find((lane) => lane.id === id);
+  }
+
+  /** What arrives on the lane, as frames; undefined once the lane is removed. */
+  decoder(lane: Lane): FrameDecoder | undefined {
+    return this.#decoders.get(lane);
+  }
+
+  add(id: number, port: LanePort, sink: FrameSink, now: number): Lane {
+    const lane = new Lane(id, port, now);
+    this.all.push(lane);
+    this.#decoders.set(lane, new FrameDecoder(sink));
+    // Its round trip should be known by the time that it is needed.
+    this.#ping(lane, now);
+    return lane;
+  }
+
+  /** What the lane carried travels again. */
+  remove(lane: Lane, now: number): void {
+    const at = this.all.indexOf(lane);
+    if (at < 0) return;
+    this.all.splice(at, 1);
+    this.#decoders.delete(lane);
+    this.#pastSent += lane.sentBytes;
+    this.#pastReceived += lane.receivedBytes;
+    // An acknowledgement of another lane may have been on it.
+    for (const other of this.all) if (other.receivedBytes > 0) other.oweAck(now);
+    for (const item of lane.takeFlights()) {
+      if (item.channel !== null) leaveOpenLane(item.channel, lane);
+      if (item.carriers === 0) this.#transmitter.requeue(item);
+    }
+  }
+
+  /** Puts no new frames on the lane; it is done when all is acknowledged. */
+  drain(lane: Lane): void {
+    if (lane.isDraining) return;
+    lane.isDraining = true;
+    this.#tellClose(lane, 'LANE_REMOVED');
+  }
+
+  /** The session is over: nothing that the lanes carried matters. */
+  clear(): void {
+    for (const lane of this.all) lane.takeFlights();
+    this.#tickDueAt = null;
+  }
+
+  /** The peer has received `received` bytes of the lane. @throws {ProtocolViolation} if it cannot have */
+  onAck(
+    lane: Lane,
+    received: number,
+    delay: number,
+    now: number,
+    onItem: (item: Item) => void,
+  ): void {
+    if (received > lane.ackedBytes) this.#recovery.beforeAck(this.all, now);
+    const silence = lane.silence(now);
+    const bytes = lane.onAck(received, delay, now, onItem);
+    if (bytes > 0) this.#recovery.onAck(lane, bytes, silence, now);
+  }
+
+  /** When `tick` is due, ms; infinite without lanes. */
+  nextTick(now: number): number {
+    if (this.all.length === 0) {
+      this.#tickDueAt = null;
+      return Number.POSITIVE_INFINITY;
+    }
+    const isBusy = this.all.some((lane) => lane.hasFlights);
+    const tick = isBusy ? now + TICK : keepAliveDeadline(this.all);
+    this.#tickDueAt = Math.min(this.#tickDueAt ?? tick, tick);
+    return this.#tickDueAt;
+  }
+
+  /** Judges the lanes, if it is time to. `blocked`: channels that wait for the peer. */
+  tick(blocked: Iterable<Channel>, now: number): void {
+    if (this.#tickDueAt === null || now < this.#tickDueAt) return;
+    if (now - this.#tickDueAt > LAG) this.#recovery.onLag(this.all, now);
+    this.#tickDueAt = null;
+    this.#recovery.tick(this.all, blocked, now);
+    for (const lane of [...this.all]) {
+      if (lane.isDraining && !lane.hasFlights) this.#onDone(lane, 'LANE_REMOVED');
+    }
+  }
+
+  #giveUp(lane: Lane): void {
+    if (this.all.length > 1) this.#tellClose(lane, 'LANE_SILENT');
+    this.#onDone(lane, 'LANE_SILENT');
+  }
+
+  #tellClose(lane: Lane, reason: ReasonName): void {
+    const frame = encodeReason(FrameType.LANE_CLOSE, lane.id, Reason[reason].code);
+    this.#transmitter.post(new Control('other', frame));
+  }
+
+  #ping(lane: Lane, now: number): void {
+    const cookie = new Uint8Array(8);
+    this.#transmitter.carry(new Control('ping', encodePing(FrameType.PING, cookie)), lane, now);
+  }
+}

@@ -1,0 +1,162 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type Address, formatAddress } from '../core/address.ts';
+import { codeOf, DialError, ListenError } from './net-error.ts';
+
+export interface Listener {
+  /** What is bound, as `HOST:PORT`, `[V6]:PORT` or `unix:/path`. */
+  readonly addresses: readonly string[];
+  /** Stops accepting; resolves when the connections that were accepted are closed too. Repeatable. */
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  /** Told of connections that could not be accepted, such as for want of file descriptors. */
+  readonly onAcceptError?: (error: Error) => void;
+}
+
+export interface DialOptions {
+  /** The local IP address to dial from. */
+  readonly localAddress?: string;
+  /** ms until the attempt is given up. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal;
+}
+
+/** After so much silence the kernel asks whether the peer is still there. */
+const KEEPALIVE_DELAY = 30_000; // ms
+const STALE_PROBE_TIMEOUT = 1_000; // ms
+
+/**
+ * Accepts connections: paused, half-open, without Nagle's delay. `host: null` is every interface, IPv6
+ * and IPv4. A socket file that nobody answers on is replaced.
+ * @throws {ListenError} if the address cannot be bound.
+ */
+export async function listen(
+  address: Address,
+  onSocket: (socket: Socket) => void,
+  options: ListenOptions = {},
+): Promise<Listener> {
+  const server = createServer(
+    {
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_DELAY,
+    },
+    onSocket,
+  );
+  try {
+    await bind(server, address);
+  } catch (error) {
+    if (!(await removeStale(address, error))) throw new ListenError(address, error);
+    await bind(server, address).catch((again: unknown) => {
+      throw new ListenError(address, again);
+    });
+  }
+  server.on('error', (error) => options.onAcceptError?.(error));
+  let closed: Promise<void> | null = null;
+  return {
+    addresses: [boundAddress(server, address)],
+    close() {
+      closed ??= new Promise((resolve) => server.close(() => resolve()));
+      return closed;
+    },
+  };
+}
+
+/**
+ * A connected socket: paused, half-open, without Nagle's delay.
+ * @throws {DialError} if there is no connection in time, or the signal aborts.
+ */
+export function dial(address: Address, options: DialOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      ...(address.kind === 'unix'
+        ? { path: address.path }
+        : { host: address.host ?? 'localhost', port: address.port }),
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_DELAY,
+    });
+    socket.pause();
+
+    const timer = setTimeout(() => giveUp('ETIMEDOUT'), options.timeout);
+    const onAbort = (): void => giveUp('ABORT_ERR');
+    const settle = (): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      socket.off('connect', onConnect);
+    };
+    const onConnect = (): void => {
+      settle();
+      resolve(socket);
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      settle();
+      reject(new DialError(address, codeOf(error), error));
+    };
+    const giveUp = (code: string): void => {
+      settle();
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(new DialError(address, code));
+    };
+    socket.on('connect', onConnect);
+    socket.on('error', onError);
+    options.signal?.addEventListener('abort', onAbort);
+    if (options.signal?.aborted) onAbort();
+  });
+}
+
+function bind(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const onListening = (): void => {
+      server.off('error', reject);
+      resolve();
+    };
+    if (address.kind === 'unix') server.listen({ path: address.path }, onListening);
+    // Without a host, Node takes `::` for both families, and 0.0.0.0 where there is no IPv6.
+    else if (address.host === null) server.listen({ port: address.port }, onListening);
+    else server.listen({ host: address.host, port: address.port }, onListening);
+  });
+}
+
+/** Removes a socket file that its owner left behind; true if binding is worth another try. */
+async function removeStale(address: Address, error: unknown): Promise<boolean> {
+  if (address.kind !== 'unix' || codeOf(error) !== 'EADDRINUSE') return false;
+  try {
+    if (!lstatSync(address.path).isSocket()) return false;
+    const socket = await dial(address, { timeout: STALE_PROBE_TIMEOUT });
+    socket.destroy();
+    return false; // somebody answers
+  } catch (failure) {
+    if (!(failure instanceof DialError) || failure.kind !== 'refused') return false;
+  }
+  try {
+    unlinkSync(address.path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function boundAddress(server: Server, address: Address): string {
+  const bound = server.address();
+  if (address.kind === 'unix' || bound === null || typeof bound === 'string') {
+    return formatAddress(address);
+  }
+  return formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
+}
+
+/** Where a socket comes from, as `HOST:PORT`; a unix socket has no name to tell. */
+export function peerOf(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined || remotePort === undefined) return 'unnamed';
+  return formatAddress({ kind: 'tcp', host: remoteAddress, port: remotePort });
+}

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MiB } from './support/numbers.ts';
+import { Pair, type PairOptions, startExit } from './support/pair.ts';
+import { Target } from './support/target.ts';
+import { ending, receive, send } from './support/traffic.ts';
+import { until, within } from './support/wait.ts';
+
+const LANES = 4;
+const CAP = 1_000_000; // bytes per second and lane
+const link = { rate: CAP, delay: 20 };
+const path = { up: link, down: link };
+const limits = { timeout: 60_000 };
+
+// Most of these wait, so they wait together.
+describe('faults', { concurrency: 4 }, () => {
+  test(
+    'a reader stops for 10 s: the others keep their speed, memory stays in bounds, nothing is lost',
+    limits,
+    async (t) => {
+      const world = await World.start(t, { path, lanes: LANES });
+      const { pair } = world;
+      const [stopped, source] = await world.join();
+      const size = 24 * MiB;
+      const sending = send(source, size, 1).finally(() => source.end());
+      const rest = receive(stopped);
+      await once(stopped, 'data');
+      stopped.pause();
+      const stoppedAt = performance.now();
+      // By then it has filled what there is on its way.
+      await pair.isQuiet('exit');
+
+      const [reader, other] = await world.join();
+      const start = performance.now();
+      const bytes = 6 * LANES * CAP;
+      const receiving = receive(reader.end());
+      const sent = await send(other, bytes, 2);
+      other.end();
+      const received = await receiving;
+      assert.equal(received.digest, sent);
+      const share = bytes / ((received.lastAt - start) / 1000) / (LANES * CAP);
+      const held: number[] = [];
+      for (const side of ['entry', 'exit'] as const) {
+        const { memory } = await pair[side].status();
+        held.push(memory.usedBytes);
+        assert.ok(memory.usedBytes <= memory.budgetBytes);
+      }
+      t.diagnostic(
+        `the other connection had ${(100 * share).toFixed(1)} % of the caps; held meanwhile: ${held.map((one) => (one / MiB).toFixed(1)).join(' and ')} MiB`,
+      );
+      assert.ok(share > 0.9, `${share}`);
+
+      await delay(10_000 - (performance.now() - stoppedAt));
+      stopped.resume();
+      assert.equal((await rest).digest, await sending);
+    },
+  );
+
+  test(
+    'the exit is killed: connections are reset once it is back, and new ones work',
+    limits,
+    async (t) => {
+      const world = await World.start(t, { lanes: LANES, exitArgs: ['--resume', '60s'] });
+      const { pair } = world;
+      const [near] = await world.join();
+      const end = ending(near.resume());
+      const port = pair.exit.port;
+      await pair.exit.kill();
+      await pair.entry.logged(/all lanes are lost/);
+      assert.equal((await pair.entry.readiness()).status, 503);
+
+      pair.exit = await startExit({ ...world.options, exitListen: `127.0.0.1:${port}` });
+      const back = performance.now();
+      assert.equal(await within(3_000, end, 'the RST'), 'ECONNRESET');
+      assert.equal(await world.echo(), 'hello');
+      const took = performance.now() - back;
+      t.diagnostic(`a new connection worked ${took.toFixed(0)} ms after the exit was back`);
+      assert.ok(took < 2_500, `${took} ms`);
+      await pair.hasLanes(LANES);
+      assert.ok(pair.entry.isRunning);
+    },
+  );
+
+  test(
+    'the entry is killed: the exit resets targets and frees everything after --resume',
+    limits,
+    async (t) => {
+      const world = await World.start(t, { lanes: LANES, exitArgs: ['--resume', '2s'] });
+      const { pair } = world;
+      const sockets = pair.exit.sockets - LANES;
+      const [near, far] = await world.join();
+      const sending = send(far, 64 * MiB, 3).catch(() => {});
+      await once(near, 'data');
+      near.pause();
+      const end = ending(far.resume());
+      const start = performance.now();
+      await pair.entry.kill();
+      assert.equal(await within(5_000, end, 'the RST'), 'ECONNRESET');
+      const took = performance.now() - start;
+      assert.ok(took > 1_900 && took < 3_000, `${took} ms`);
+      far.destroy();
+      await sending;
+
+      const { sessions, memory } = await pair.exit.status();
+      assert.deepEqual(sessions, []);
+      assert.deepEqual(
+        { ...memory, budgetBytes: 0 },
+        {
+          budgetBytes: 0,
+          usedBytes: 0,
+          readBufferBytes: 0,
+          sendBytes: 0,
+          receiveBytes: 0,
+          sessionWindowBytes: 0,
+        },
+      );
+      await until(
+        () => pair.exit.sockets <= sockets,
+        2_000,
+        () => `${sockets} sockets`,
+      );
+    },
+  );
+
+  for (const victim of ['entry', 'exit'] as const) {
+    test(
+      `the ${victim} stands still for 5 s: no lane dies, nothing is lost, less than 1 % twice`,
+      limits,
+      async (t) => {
+        const world = await World.start(t, { path, lanes: LANES });
+        const { pair } = world;
+        const [near, far] = await world.join();
+        const size = 16 * MiB;
+        const receiving = receive(far.end());
+        const sending = send(near, size, 4).finally(() => near.end());
+        await delay(1_500);
+        pair[victim].signal('SIGSTOP');
+        await delay(5_000);
+        pair[victim].signal('SIGCONT');
+        assert.equal((await receiving).digest, await sending);
+        const { duplicateBytes, lanes } = await pair.session('exit');
+        const { resentBytes } = await pair.session('entry');
+        t.diagnostic(`${duplicateBytes} bytes came twice, ${resentBytes} were sent again`);
+        assert.deepEqual(lanes.map(({ id }) => id).sort(), [1, 2, 3, 4]);
+        for (const side of ['entry', 'exit'] as const) {
+          assert.deepEqual(pair[side].linesLike(/lane ended/), []);
+        }
+        assert.ok(duplicateBytes < size / 100, `${duplicateBytes} bytes came twice`);
+      },
+    );
+  }
+
+  test(
+    'all lanes are lost for 5 s: the transfer goes on within 1 s of their return, nothing is lost',
+    limits,
+    async (t) => {
+      const world = await World.start(t, { path, lanes: LANES });
+      const { emulator } = world.pair;
+      const [near, far] = await world.join();
+      const arrivals: number[] = [];
+      const receiving = receive(far.end(), () => arrivals.push(performance.now()));
+      const sending = send(near, 12 * MiB, 5).finally(() => near.end());
+      await delay(1_000);
+      emulator.refuse();
+      for (const connection of emulator.connections) connection.kill();
+      await delay(5_000);
+      const lost = arrivals.length;
+      await emulator.accept();
+      const back = performance.now();
+      assert.equal((await receiving).digest, await sending);
+      const took = arrivals[lost]! - back;
+      t.diagnostic(`bytes came again ${took.toFixed(0)} ms after the path was back`);
+      assert.ok(took < 1_000, `${took} ms`);
+    },
+  );
+
+  test(
+    'all lanes are lost for longer than --resume: RST to both sides, and new connections work afterwards',
+    limits,
+    async (t) => {
+      const resume = ['--resume', '2s'];
+      const world = await World.start(t, {
+        path,
+        lanes: LANES,
+        entryArgs: resume,
+        exitArgs: resume,
+      });
+      const { emulator } = world.pair;
+      const [near, far] = await world.join();
+      const ends = Promise.all([ending(near.resume()), ending(far.resume())]);
+      emulator.refuse();
+      for (const connection of emulator.connections) connection.kill();
+      const start = performance.now();
+      assert.deepEqual(await within(4_000, ends, 'RST to both'), ['ECONNRESET', 'ECONNRESET']);
+      const took = performance.now() - start;
+      assert.ok(took > 1_900, `${took} ms`);
+      await emulator.accept();
+      assert.equal(await within(4_000, world.echo(), 'an echo'), 'hello');
+    },
+  );
+
+  for (const victim of ['entry', 'exit'] as const) {
+    test(
+      `SIGTERM to the ${victim}: it lets connections end, then leaves with 0`,
+      limits,
+      async (t) => {
+        const world = await World.start(t, { lanes: 2 });
+        const [near, far] = await world.join();
+        const proxy = world.pair[victim];
+        proxy.signal('SIGTERM');
+        await proxy.logged(/stopping/);
+        assert.match((await proxy.readiness()).reason ?? '', /told to stop/);
+        if (victim === 'entry') {
+          assert.equal(await ending(world.pair.dial().resume()), 'ECONNREFUSED');
+        }
+        const up = receive(far);
+        const down = receive(near);
+        const [above, below] = await Promise.all([send(near, MiB, 6), send(far, MiB, 7)]);
+        near.end();
+        far.end();
+        assert.equal((await up).digest, above);
+        assert.equal((await down).digest, below);
+        assert.deepEqual(await within(3_000, proxy.ended, 'its end'), { code: 0, signal: null });
+      },
+    );
+
+    test(`the ${victim} cuts what outlives --drain, and leaves with 5`, limits, async (t) => {
+      const args = ['--drain', '500ms'];
+      const world = await World.start(t, { lanes: 2, entryArgs: args, exitArgs: args });
+      await world.expectCut(victim, 5, () => world.pair[victim].signal('SIGTERM'));
+    });
+
+    test(
+      `a second SIGTERM to the ${victim} cuts at once, and it leaves with 143`,
+      limits,
+      async (t) => {
+        const world = await World.start(t, { lanes: 2 });
+        const proxy = world.pair[victim];
+        await world.expectCut(victim, 143, async () => {
+          proxy.signal('SIGTERM');
+          await proxy.logged(/stopping/);
+          proxy.signal('SIGTERM');
+        });
+      },
+    );
+  }
+});
+
+/** A pair, and a target whose connections the test takes; what nobody takes is echoed. */
+class World {
+  readonly pair: Pair;
+  readonly options: PairOptions;
+  readonly #accepted: Socket[];
+
+  static async start(t: TestContext, how: Omit<PairOptions, 'to'>): Promise<World> {
+    const accepted: Socket[] = [];
+    const target = await Target.start((socket) => accepted.push(socket));
+    t.after(() => target.close());
+    const options = { ...how, to: target.address };
+    return new World(await Pair.start(t, options), options, accepted);
+  }
+
+  private constructor(pair: Pair, options: PairOptions, accepted: Socket[]) {
+    this.pair = pair;
+    this.options = options;
+    this.#accepted = accepted;
+  }
+
+  /** Both ends of a new connection. */
+  async join(): Promise<[near: Socket, far: Socket]> {
+    const near = await this.pair.connect();
+    return [near, await this.#accept()];
+  }
+
+  /** What comes back of a word over a new connection. */
+  async echo(): Promise<string> {
+    const near = this.pair.dial();
+    near.write('hello');
+    const far = await this.#accept();
+    far.pipe(far);
+    const [bytes] = (await once(near, 'data')) as [Buffer];
+    near.destroy();
+    return bytes.toString();
+  }
+
+  /** Both applications are reset, and the proxy leaves with `code`. */
+  async expectCut(
+    victim: 'entry' | 'exit',
+    code: number,
+    order: () => void | Promise<void>,
+  ): Promise<void> {
+    const [near, far] = await this.join();
+    const ends = Promise.all([ending(near.resume()), ending(far.resume())]);
+    await order();
+    assert.deepEqual(await within(3_000, ends, 'RST to both'), ['ECONNRESET', 'ECONNRESET']);
+    const end = await within(3_000, this.pair[victim].ended, 'its end');
+    assert.deepEqual(end, { code, signal: null });
+  }
+
+  #accept(): Promise<Socket> {
+    return until(
+      () => this.#accepted.shift(),
+      5_000,
+      () => 'a connection at the target',
+    );
+  }
+}

@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { type Emulator, type PathParameters, startEmulator } from '../../../src/app/emulator.ts';
+import type { SessionStatus } from '../../../src/app/status.ts';
+import { formatKey, newKey } from '../../../src/sys/key.ts';
+import { ProxyProcess } from './proxy-process.ts';
+import { until } from './wait.ts';
+
+export interface PairOptions {
+  /** The exit's target. */
+  readonly to: string;
+  /** Default: any port of 127.0.0.1. */
+  readonly entryListen?: string;
+  readonly exitListen?: string;
+  readonly lanes?: number;
+  readonly plain?: boolean;
+  /** Puts the emulator between entry and exit, each lane on such a path. */
+  readonly path?: PathParameters | ((index: number) => PathParameters);
+  readonly entryArgs?: readonly string[];
+  readonly exitArgs?: readonly string[];
+}
+
+export const testKey = formatKey(newKey());
+
+/** An exit, an entry, and the emulator between them where a path is wanted. */
+export class Pair {
+  /** Replaced by a test that starts one of them anew. */
+  entry: ProxyProcess;
+  exit: ProxyProcess;
+  readonly #emulator: Emulator | null;
+  readonly #sockets = new Set<Socket>();
+
+  /** Resolves once all lanes are up; ends with the test. */
+  static async start(t: TestContext, options: PairOptions): Promise<Pair> {
+    const { lanes = 8, plain = false, path } = options;
+    const both = plain ? ['--plain'] : [];
+    const exit = await startExit(options);
+    const target = { kind: 'tcp', host: '127.0.0.1', port: exit.port } as const;
+    const emulator = path === undefined ? null : await startEmulator({ target, path });
+    const { entryArgs = [], entryListen = '0' } = options;
+    const to = `127.0.0.1:${emulator?.address.port ?? exit.port}`;
+    const entry = await ProxyProcess.start(
+      ['entry', entryListen, '--exit', to, '-n', `${lanes}`, ...both, ...entryArgs],
+      testKey,
+    );
+    const pair = new Pair(entry, exit, emulator);
+    t.after(() => pair.stop());
+    await pair.hasLanes(lanes);
+    return pair;
+  }
+
+  private constructor(entry: ProxyProcess, exit: ProxyProcess, emulator: Emulator | null) {
+    this.entry = entry;
+    this.exit = exit;
+    this.#emulator = emulator;
+  }
+
+  get emulator(): Emulator {
+    if (this.#emulator === null) throw new Error('the pair has no emulator: give it a path');
+    return this.#emulator;
+  }
+
+  /** An application's socket towards the entry, half-open; destroyed with the pair. */
+  dial(): Socket {
+    const { listen } = this.entry;
+    const where = listen.startsWith('unix:')
+      ? { path: listen.slice('unix:'.length) }
+      : { host: '127.0.0.1', port: this.entry.port };
+    const socket = connect({ ...where, allowHalfOpen: true, noDelay: true });
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    // What a test wants to know of errors, it listens for itself.
+    socket.on('error', () => {});
+    return socket;
+  }
+
+  async connect(): Promise<Socket> {
+    const socket = this.dial();
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  async session(side: 'entry' | 'exit' = 'entry'): Promise<SessionStatus> {
+    const { sessions } = await this[side].status();
+    const [session] = sessions;
+    if (session === undefined)
+      throw new Error(`the ${side} has no session:\n${this[side].logText}`);
+    return session;
+  }
+
+  /** Resolves once `count` lanes are up at the entry, all in good health. */
+  async hasLanes(count: number, limit = 10_000): Promise<void> {
+    const isUp = async (): Promise<boolean> => {
+      const [session] = (await this.entry.status()).sessions;
+      return session?.lanes.filter(({ state }) => state === 'up').length === count;
+    };
+    await until(isUp, limit, () => `${count} lanes:\n${this.entry.logText}\n${this.exit.logText}`);
+  }
+
+  /** Resolves once neither end has a channel left. */
+  async isIdle(limit = 5_000): Promise<void> {
+    const isFree = async (side: 'entry' | 'exit'): Promise<boolean> => {
+      const { sessions } = await this[side].status();
+      return sessions.every(({ channels }) => channels.active === 0);
+    };
+    await until(
+      async () => (await isFree('entry')) && (await isFree('exit')),
+      limit,
+      () => 'no channel left at either end',
+    );
+  }
+
+  /** Resolves once `side` has sent no byte of an application for half a second. */
+  async isQuiet(side: 'entry' | 'exit', limit = 10_000): Promise<void> {
+    let seen = -1;
+    let since = 0;
+    const ask = async (): Promise<boolean> => {
+      const { sentPayloadBytes } = await this.session(side);
+      if (sentPayloadBytes !== seen) since = performance.now();
+      seen = sentPayloadBytes;
+      return performance.now() - since >= 500;
+    };
+    await until(ask, limit, () => `the ${side} still sends`);
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all([this.entry.kill(), this.exit.kill(), this.#emulator?.close()]);
+  }
+}
+
+/** An exit as the pair has it. */
+export function startExit(options: PairOptions): Promise<ProxyProcess> {
+  const { to, plain = false, exitArgs = [], exitListen = '127.0.0.1:0' } = options;
+  const both = plain ? ['--plain'] : [];
+  return ProxyProcess.start(['exit', exitListen, '--to', to, ...both, ...exitArgs], testKey);
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { Reason } from '../../src/core/errors.ts';
+import { anyFrame, concat } from '../prop/wire.ts';
+import type { Random } from '../sim/random.ts';
+import type { End } from './end.ts';
+import { fuzz } from './fuzz.ts';
+import { mutate, noise, shred } from './mutate.ts';
+import { assertEmpty, Pair } from './pair.ts';
+
+fuzz('a pair that is left alone carries every byte, and gives all back', (random) => {
+  const pair = new Pair(random, random.int(1, 4));
+  for (let steps = random.int(20, 300); steps > 0; steps -= 1) {
+    pair.step();
+    pair.check();
+  }
+  pair.settle();
+  for (const end of pair.ends) assert.equal(end.closed, null, end.closed?.detail);
+  pair.checkSettled();
+  closeBoth(pair);
+});
+
+fuzz('whatever comes in, a session stays within its bounds, and ends with a reason or not at all', (random) => {
+  const pair = new Pair(random, random.int(1, 3));
+  for (let steps = random.int(0, 150); steps > 0; steps -= 1) pair.step();
+  for (const end of pair.ends) assert.equal(end.closed, null, end.closed?.detail);
+  pair.isHonest = false;
+  for (let steps = random.int(1, 40); steps > 0; steps -= 1) {
+    attack(pair, random.pick(pair.ends), random);
+    pair.check();
+    pair.step();
+    pair.check();
+  }
+  for (const { closed, closings } of pair.ends) {
+    if (closed === null) continue;
+    assert.equal(closings, 1, 'it ends once');
+    assert.ok(closed.reason in Reason);
+    assert.match(closed.detail, /^lane \d+: .+|^the peer has closed the session$/);
+  }
+  closeBoth(pair);
+});
+
+/** What is under way on a lane arrives mutated, cut, doubled, or among frames that nobody sent. */
+function attack(pair: Pair, victim: End, random: Random): void {
+  const taken = pair.intercept(victim);
+  if (taken === null) return;
+  const { lane, bytes } = taken;
+  const hostile = tamper(bytes, random);
+  for (const piece of shred(random, hostile)) victim.receive(piece, lane);
+  victim.settle();
+  pair.collect();
+}
+
+function tamper(bytes: Uint8Array, random: Random): Uint8Array {
+  switch (random.int(0, 4)) {
+    case 0:
+      return mutate(random, bytes);
+    case 1:
+      return concat([bytes, bytes]);
+    case 2:
+      return concat([bytes, ...frames(random)]);
+    case 3:
+      return concat([...frames(random).map((frame) => mutate(random, frame)), bytes]);
+    default:
+      return noise(random, random.int(1, 200));
+  }
+}
+
+/** Legal frames, mostly for channels and lanes that may exist. */
+function frames(random: Random): Uint8Array[] {
+  const sample = fc.sample(anyFrame, { seed: random.int(0, 2 ** 31 - 1), numRuns: random.int(1, 5) });
+  return sample.map((frame) => {
+    if (random.chance(0.2)) return frame;
+    const near = frame.slice();
+    near.set([0, 0, 0, random.int(0, 8)], 4);
+    // Offsets, windows and reasons within reach, too.
+    if (near.length >= 14) near.set([0, 0, 0, random.int(0, 1)], 8);
+    return near;
+  });
+}
+
+function closeBoth(pair: Pair): void {
+  for (const end of pair.ends) {
+    end.session.close('SHUTDOWN', end.now);
+    end.settle();
+    assertEmpty(end);
+  }
+}

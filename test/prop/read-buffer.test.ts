@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Chunk } from '../../src/core/chunk.ts';
+import { DOORBELL, HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
+import { SlabPool } from '../../src/data/slab-pool.ts';
+
+/** A socket that reads: `available` bytes per wake-up, in as many reads as the offered places need. */
+class Socket {
+  readonly #buffer: ReadBuffer;
+  readonly #start: number;
+  #read = 0;
+  #delivered = 0;
+  readonly chunks: { chunk: Chunk; offset: number }[] = [];
+  #place: Uint8Array;
+
+  constructor(pool: SlabPool, doorbell: Uint8Array, start: number) {
+    this.#buffer = new ReadBuffer(pool, doorbell);
+    this.#start = start;
+    this.#place = this.#buffer.offer(false);
+  }
+
+  byteAt(offset: number): number {
+    return (Math.imul(offset + this.#start, 2_654_435_761) >>> 24) & 0xff;
+  }
+
+  /** As the event loop does: reads until a read comes up short, or nothing is left. */
+  wake(available: number): void {
+    for (let left = available; left > 0; ) {
+      const place = this.#place;
+      const length = Math.min(left, place.length);
+      for (let at = 0; at < length; at += 1) place[at] = this.byteAt(this.#read + at);
+      this.#read += length;
+      left -= length;
+      const isFull = this.#buffer.fills(length);
+      this.#keep(this.#buffer.landed(length));
+      this.#place = this.#buffer.offer(isFull);
+    }
+  }
+
+  flush(): void {
+    this.#keep(this.#buffer.flush());
+  }
+
+  /** Checks the oldest chunk, and releases it. */
+  releaseOne(): void {
+    const first = this.chunks.shift();
+    if (first === undefined) return;
+    this.#check(first);
+    const { bytes, headroom } = first.chunk;
+    assert.ok(headroom >= HEADROOM);
+    // The headroom is this chunk's alone: whoever writes there harms no other chunk.
+    new Uint8Array(bytes.buffer, bytes.byteOffset - headroom, headroom).fill(0xee);
+    first.chunk.release();
+  }
+
+  end(): void {
+    this.flush();
+    this.#buffer.free();
+    assert.equal(this.#delivered, this.#read, 'every byte became part of a chunk');
+    while (this.chunks.length > 0) this.releaseOne();
+  }
+
+  #keep(chunk: Chunk | null): void {
+    if (chunk === null) return;
+    assert.ok(chunk.length > 0);
+    this.chunks.push({ chunk, offset: this.#delivered });
+    this.#delivered += chunk.length;
+  }
+
+  #check({ chunk, offset }: { chunk: Chunk; offset: number }): void {
+    for (let at = 0; at < chunk.length; at += 1) {
+      if (chunk.bytes[at] !== this.byteAt(offset + at)) assert.fail(`byte ${offset + at} changed`);
+    }
+  }
+}
+
+test('no read overwrites a chunk, whatever sockets share the slabs', () => {
+  const length = fc.oneof(
+    fc.integer({ min: 1, max: 5000 }),
+    fc.constantFrom(DOORBELL - 1, DOORBELL, DOORBELL + 1, 2 * DOORBELL),
+    fc.integer({ min: DOORBELL, max: 200_000 }),
+  );
+  const step = fc.record({
+    socket: fc.nat(2),
+    wake: length,
+    flush: fc.boolean(),
+    release: fc.nat(3),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 60 }),
+      fc.constantFrom(100_000, 1e6, 1e7),
+      (steps, budget) => {
+        const pool = new SlabPool({
+          allocate: (size) => new Uint8Array(size),
+          budget,
+          poison: 0xdd,
+        });
+        const doorbell = new Uint8Array(DOORBELL);
+        const sockets = [0, 1000, 2000].map((start) => new Socket(pool, doorbell, start));
+        for (const { socket, wake, flush, release } of steps) {
+          sockets[socket]!.wake(wake);
+          if (flush) sockets[socket]!.flush();
+          for (let count = 0; count < release; count += 1) sockets[socket]!.releaseOne();
+          assert.ok(pool.outBytes <= budget, 'within the budget');
+        }
+        for (const socket of sockets) socket.end();
+        assert.equal(pool.outBytes, 0, 'all memory came home');
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a small read pins no slab', () => {
+  const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
+  const socket = new Socket(pool, new Uint8Array(DOORBELL), 0);
+  for (let count = 0; count < 100; count += 1) socket.wake(4096);
+  assert.equal(pool.outBytes, 0);
+  assert.ok(socket.chunks.every(({ chunk }) => chunk.pinned === 4096));
+});

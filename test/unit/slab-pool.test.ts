@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LARGE_SLAB, SlabPool, SMALL_SLAB } from '../../src/data/slab-pool.ts';
+
+const MiB = 1024 * 1024;
+
+function makePool(budget: number, poison?: number): { pool: SlabPool; sizes: number[] } {
+  const sizes: number[] = [];
+  const allocate = (size: number): Uint8Array => {
+    sizes.push(size);
+    return new Uint8Array(size);
+  };
+  return {
+    pool: new SlabPool({ allocate, budget, ...(poison === undefined ? {} : { poison }) }),
+    sizes,
+  };
+}
+
+test('slabs are large while memory is plentiful, small above half of the budget, none above it', () => {
+  const { pool } = makePool(4 * MiB);
+  const slabs = [];
+  for (let slab = pool.take(); slab !== null; slab = pool.take()) slabs.push(slab);
+  const large = slabs.filter((slab) => slab.bytes.length === LARGE_SLAB).length;
+  const small = slabs.filter((slab) => slab.bytes.length === SMALL_SLAB).length;
+  assert.equal(large, 4);
+  assert.equal(small, 32);
+  assert.equal(pool.outBytes, 4 * MiB);
+  for (const slab of slabs) slab.release();
+  assert.equal(pool.outBytes, 0);
+});
+
+test('a thousand holders stay within the budget', () => {
+  const { pool } = makePool(64 * MiB);
+  const slabs = Array.from({ length: 1000 }, () => pool.take()).filter((slab) => slab !== null);
+  assert.ok(slabs.length > 500, `${slabs.length} got a slab`);
+  assert.ok(pool.outBytes <= 64 * MiB);
+  for (const slab of slabs) slab.release();
+});
+
+test('slabs are used again, and no more than 16 MiB of them are kept', () => {
+  const { pool, sizes } = makePool(256 * MiB);
+  const first = Array.from({ length: 64 }, () => pool.take());
+  for (const slab of first) slab?.release();
+  const before = sizes.length;
+  const second = Array.from({ length: 64 }, () => pool.take());
+  assert.equal(sizes.length - before, 32, 'half of 32 MiB was kept');
+  for (const slab of second) slab?.release();
+});
+
+test('a slab is open to one filling at a time, and its rest serves the next one', () => {
+  const { pool } = makePool(4 * MiB);
+  const first = pool.claim();
+  const second = pool.claim();
+  assert.ok(first !== null && second !== null);
+  assert.notEqual(first.slab, second.slab);
+  first.slab.retain(); // a chunk lies in it
+  first.at = 100_000;
+  pool.giveBack(first);
+  pool.giveBack(second);
+  assert.equal(pool.outBytes, LARGE_SLAB, 'the second went home');
+  const third = pool.claim();
+  assert.equal(third?.slab, first.slab);
+  assert.equal(third?.at, 100_000);
+  pool.giveBack(first);
+  first.slab.release();
+  assert.equal(pool.outBytes, 0, 'an open slab without chunks counts as home');
+});
+
+test('a slab that nobody else uses is filled from its start', () => {
+  const { pool } = makePool(4 * MiB);
+  const filling = pool.claim();
+  assert.ok(filling !== null);
+  filling.at = LARGE_SLAB;
+  assert.equal(filling.makeRoom(), true);
+  assert.equal(filling.at, 0);
+  filling.slab.retain();
+  filling.at = LARGE_SLAB - SMALL_SLAB + 1;
+  assert.equal(filling.makeRoom(), false);
+  filling.slab.release();
+  pool.giveBack(filling);
+});
+
+test('with poison, what comes home and what is filled again is overwritten', () => {
+  const { pool } = makePool(4 * MiB, 0xdd);
+  const slab = pool.take();
+  assert.ok(slab !== null);
+  slab.bytes.fill(1);
+  slab.release();
+  assert.ok(slab.bytes.every((byte) => byte === 0xdd));
+  const filling = pool.claim();
+  assert.ok(filling !== null);
+  filling.slab.bytes.fill(1);
+  filling.at = 10;
+  filling.makeRoom();
+  assert.deepEqual([...filling.slab.bytes.subarray(8, 12)], [0xdd, 0xdd, 1, 1]);
+  pool.giveBack(filling);
+});
