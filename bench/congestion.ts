@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 const CONTROL = '/proc/sys/net/ipv4/tcp_congestion_control';
@@ -22,7 +23,7 @@ export function defaultCongestionControl(): string {
  * @returns the exit status
  * @throws {Error} if the kernel lacks it, or no namespace can be made
  */
-export function runUnder(name: string): number {
+export async function runUnder(name: string): Promise<number> {
   const available = readFileSync(AVAILABLE, 'utf8').trim().split(/\s+/);
   if (!available.includes(name)) {
     throw new Error(
@@ -41,13 +42,14 @@ export function runUnder(name: string): number {
     );
   }
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  // Ctrl-C reaches the inner run as well; it cleans up, and this one waits for it.
-  process.on('SIGINT', () => {});
-  const done = spawnSync('unshare', [...namespace, 'sh', '-c', PREPARE, 'sh', name, ...self], {
+  const inner = spawn('unshare', [...namespace, 'sh', '-c', PREPARE, 'sh', name, ...self], {
     stdio: 'inherit',
     env: { ...process.env, [DEFAULT_VARIABLE]: congestionControl() },
   });
-  return done.status ?? 1;
+  // The inner run ends what it has started; this one waits for it.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => inner.kill(signal));
+  const [status] = await once(inner, 'exit');
+  return typeof status === 'number' ? status : 1;
 }
 
 const PREPARE = `ip link set lo up && echo "$1" > ${CONTROL} && shift && exec "$@"`;

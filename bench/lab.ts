@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -135,6 +135,15 @@ export async function until(condition: () => boolean, message: string): Promise<
     if (performance.now() > limit) throw new Error(message);
     await sleep(5);
   }
+}
+
+/** How many connections one proxy can carry here: each needs two descriptors. */
+export function mostConnections(): number {
+  const asked = spawnSync('sh', ['-c', RAISE_LIMIT, 'sh', 'sh', '-c', 'ulimit -n'], {
+    encoding: 'utf8',
+  });
+  const spare = 100;
+  return Math.floor((Number(asked.stdout) - spare) / 2);
 }
 
 /** Many connections need many descriptors; root may have more than the hard limit. */

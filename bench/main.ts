@@ -1,8 +1,8 @@
 // Compares this project's proxies to others on this machine: npm run bench -- --help
 import { UsageError } from '../src/core/usage-error.ts';
-import { catalogue } from './catalogue.ts';
+import { catalogue, slow } from './catalogue.ts';
 import { congestionControl, defaultCongestionControl, runUnder } from './congestion.ts';
-import { Lab } from './lab.ts';
+import { Lab, mostConnections } from './lab.ts';
 import { Load } from './load.ts';
 import {
   describeMachine,
@@ -15,7 +15,7 @@ import type { Measure } from './measure.ts';
 import { help, type Options, parseOptions } from './options.ts';
 import { installAggTunnel } from './peers/agg-tunnel.ts';
 import { keep, publish } from './report/store.ts';
-import { barTable, measureTable } from './report/tables.ts';
+import { barTable, failures, measureTable } from './report/tables.ts';
 import { textTable } from './report/text.ts';
 import type { MeasureResult, RunResult } from './result.ts';
 import { runRounds } from './rounds.ts';
@@ -43,10 +43,12 @@ async function main(): Promise<number> {
 
 /** @throws {UsageError} if nothing is chosen */
 function choose(options: Options): Measure[] {
-  // What was asked for by name is not left out for want of time.
-  const isQuick = options.isQuick && options.only.length === 0;
-  const all = catalogue({ ...options, isQuick });
-  if (options.only.length === 0) return all;
+  const all = catalogue({
+    ...options,
+    connections: Math.min(options.connections, mostConnections()),
+  });
+  if (options.only.length === 0)
+    return all.filter(({ id }) => !options.isQuick || !slow.includes(id));
   const chosen = all.filter(({ id }) => options.only.some((name) => id.startsWith(name)));
   if (chosen.length === 0) {
     throw new UsageError(`no measure is called ${options.only.join(' or ')}; --list shows them`);
@@ -63,19 +65,15 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   warnOfMissing();
 
   const lab = new Lab();
+  process.once('exit', () => lab.close());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
   const load = await Load.start();
+  process.once('exit', () => load.kill());
   if (load.kind === 'node') {
     say(
       'no C compiler: the source and sink are a stand-in in JavaScript, and may be the bottleneck',
     );
   }
-  const clean = () => {
-    load.kill();
-    lab.close();
-  };
-  process.once('exit', clean);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => process.exit(130));
 
   const began = performance.now();
   const results: MeasureResult[] = [];
@@ -83,10 +81,13 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   for (const measure of measures) {
     const result = await measureOne(measure, lab, load, options);
     results.push(result);
-    say(`\n${measure.id}: ${measure.title}\n${textTable(measureTable(result))}`);
+    const lines = [`\n${measure.id}: ${measure.title}`, textTable(measureTable(result))];
+    say([...lines, ...failures(result)].join('\n'));
   }
-  clean();
-  say(`\n${textTable(barTable([run()]))}`);
+  load.kill();
+  const judged = barTable([run()]);
+  const measured = judged.rows.filter((cells) => cells[2] !== '–');
+  if (measured.length > 0) say(`\n${textTable({ ...judged, rows: measured })}`);
   const minutes = ((performance.now() - began) / 60_000).toFixed(1);
   const paths = [keep(run()), ...(options.write ? publish(run()) : [])];
   say(`\n${minutes} minutes; written: ${paths.join(', ')}`);

@@ -2,7 +2,7 @@ import type { Context, Measure, Sample, Subject } from './measure.ts';
 import type { Row } from './result.ts';
 
 /** Before the first round, so that code is compiled and buffers are grown, ms. */
-const WARM_UP = 300;
+const WARM_UP = 1_000;
 
 /**
  * Measures the subjects in alternating rounds, A B C A B C, so that what disturbs the machine for a

@@ -29,7 +29,7 @@ export function many(contenders: readonly Contender[], baseline: Contender): Mea
           cpu: used / gigabytes,
           rss: peaks.reduce((sum, peak) => sum + peak, 0),
           larger: Math.max(...peaks),
-          fairness: result.fairness,
+          fairness: context.load.kind === 'c' ? result.fairness : null,
         };
       }),
     ),

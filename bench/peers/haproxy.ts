@@ -53,7 +53,6 @@ function hop({ global = '', defaults = '', bind = '', server = '' }: Parts): Hop
       `haproxy-${listen}.cfg`,
       `global
   nbthread 1
-  maxconn 30000
   ${global}
 defaults
   mode tcp

@@ -1,5 +1,5 @@
 import type { MeasureResult, RunResult } from '../result.ts';
-import { barTable, measureTable, type Table } from './tables.ts';
+import { barTable, failures, measureTable, type Table } from './tables.ts';
 
 /** The page that the project publishes. */
 export function markdownPage(runs: readonly RunResult[]): string {
@@ -32,10 +32,10 @@ function measureSection(measure: MeasureResult): string[] {
   const stamp = `×: times ${baseline}. ${rounds} rounds of ${seconds} s, version ${version}, ${date}.`;
   const standIn =
     load === 'node'
-      ? ' No C compiler was there: the source and sink were a stand-in in JavaScript, which slows all contenders and hides differences.'
+      ? 'No C compiler was there: the source and sink were a stand-in in JavaScript, which slows all contenders and hides differences.'
       : '';
-  const paragraph = `${note === '' ? '' : `${note} `}${stamp}${standIn}`;
-  return [`### ${title}`, markdownTable(measureTable(measure)), paragraph];
+  const words = [note, stamp, ...failures(measure), standIn].filter((part) => part !== '');
+  return [`### ${title}`, markdownTable(measureTable(measure)), words.join(' ')];
 }
 
 function where({ machine, congestion }: RunResult): string {

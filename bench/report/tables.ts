@@ -15,7 +15,7 @@ export function measureTable(measure: MeasureResult): Table {
   const header = ['', ...figures.flatMap(({ title }) => [title, 'min–max', '×'])];
   return {
     header,
-    rows: rows.map(({ subject, values, failure }) => {
+    rows: rows.map(({ subject, values }) => {
       const cells = figures.flatMap(({ key, digits }) => {
         const found = spread(values[key] ?? []);
         if (found === null) return ['–', '', ''];
@@ -23,12 +23,19 @@ export function measureTable(measure: MeasureResult): Table {
         return [
           decimal(found.median, digits),
           `${decimal(found.least, digits)}–${decimal(found.most, digits)}`,
-          times === null ? '' : decimal(times, 2),
+          times === null ? '' : decimal(times, times < 10 ? 2 : 0),
         ];
       });
-      return [failure === null ? subject : `${subject} (failed: ${failure})`, ...cells];
+      return [subject, ...cells];
     }),
   };
+}
+
+/** A sentence for each subject that did not come through. */
+export function failures({ rows }: MeasureResult): string[] {
+  return rows.flatMap(({ subject, failure }) =>
+    failure === null ? [] : [`${subject} failed: ${failure}.`],
+  );
 }
 
 /** The bars, judged in the run under the machine's own congestion control, shown for all runs. */

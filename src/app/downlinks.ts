@@ -18,6 +18,7 @@ import { createScheduler } from '../protocol/scheduler.ts';
 import { randomBytes } from '../sys/crypto.ts';
 import type { ExitConfig } from './config.ts';
 import { acceptCarrier, handshakeOptions, sessionName } from './lane-transport.ts';
+import { News } from './news.ts';
 import { INITIAL_WINDOW, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
@@ -46,8 +47,8 @@ export class Downlinks {
   readonly #targets: Targets;
   readonly #logger: Logger;
   readonly #sessions = new Map<string, Downlink>();
+  readonly #refusals = new News();
   #isGoingAway = false;
-  #lastRefusal = '';
 
   constructor(config: ExitConfig, memory: ProxyMemory, targets: Targets, logger: Logger) {
     this.#config = config;
@@ -197,13 +198,14 @@ export class Downlinks {
     });
   }
 
-  /** What a stranger did wrong is told once, until another does something else. */
   #noteRefusal(error: unknown, peer: string): void {
     const cause = error instanceof Error ? error.message : String(error);
-    const kind = error instanceof Error ? error.name : 'Error';
-    const isNews = this.#lastRefusal !== kind + cause.replace(peer, '');
-    this.#lastRefusal = kind + cause.replace(peer, '');
-    this.#logger[isNews ? 'warn' : 'debug']('a lane was not taken', { peer, cause });
+    const news = this.#refusals.tell(cause.replace(peer, ''), nodeClock.now());
+    this.#logger[news === null ? 'debug' : 'warn']('a lane was not taken', {
+      peer,
+      cause,
+      ...news,
+    });
   }
 }
 

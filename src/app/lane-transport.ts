@@ -62,13 +62,6 @@ export function handshakeOptions(
   return { key: transport.key, binding, crypto, clock: nodeClock, timeout: TIMEOUT, settings };
 }
 
-/** `host:port` of a socket's other end, for logs; to be asked before the socket is handed on. */
-export function peerOf(socket: Socket): string {
-  const { remoteAddress, remotePort } = socket;
-  if (remoteAddress === undefined || remotePort === undefined) return 'unix';
-  return formatAddress({ kind: 'tcp', host: remoteAddress, port: remotePort });
-}
-
 export function peerOfRoute(route: { readonly exit: Address }): string {
   return formatAddress(route.exit);
 }

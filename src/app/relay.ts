@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import { type Address, formatAddress } from '../core/address.ts';
+import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { SlabPool } from '../data/slab-pool.ts';
@@ -10,17 +11,9 @@ import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { dial, type Listener, listen, peerOf } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
+import type { RelayConfig } from './config.ts';
 import type { Readiness, Service } from './service.ts';
 import type { BridgeStatus, RelayStatus } from './status.ts';
-
-export interface RelayConfig {
-  readonly listen: Address;
-  readonly to: Address;
-  /** ms until a target that does not answer is given up. */
-  readonly connectTimeout: number;
-  /** Bytes that read buffers may take together. */
-  readonly memory: number;
-}
 
 /** Bridges that the status lists; the counters count all. */
 const MAX_LISTED = 1000;
@@ -42,6 +35,7 @@ class Relay implements Service {
   readonly #pool: SlabPool;
   readonly #startedAt = nodeClock.now();
   readonly #connections = new Map<number, Connection>();
+  readonly #closing = new AbortController();
   #listener: Listener | null = null;
   #isDraining = false;
   #onIdle: (() => void) | null = null;
@@ -53,6 +47,7 @@ class Relay implements Service {
     this.#config = config;
     this.#logger = logger;
     this.#target = formatAddress(config.to);
+    setMaxListeners(0, this.#closing.signal); // every dial under way listens
     this.#pool = new SlabPool({
       allocate: (size) => Buffer.allocUnsafe(size),
       budget: config.memory,
@@ -119,6 +114,7 @@ class Relay implements Service {
   async close(): Promise<void> {
     this.#isDraining = true;
     const closed = this.#listener?.close();
+    this.#closing.abort();
     for (const connection of this.#connections.values()) connection.abort();
     this.#connections.clear();
     this.#onIdle?.();
@@ -130,10 +126,8 @@ class Relay implements Service {
     this.#opened += 1;
     const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
     this.#connections.set(connection.id, connection);
-    dial(this.#config.to, {
-      timeout: this.#config.connectTimeout,
-      signal: connection.signal,
-    }).then(
+    const { to, connectTimeout: timeout } = this.#config;
+    dial(to, { timeout, signal: this.#closing.signal }).then(
       (target) => {
         const far = tcpPipe(target, this.#pool);
         connection.join(far, (outcome) => this.#onClosed(connection, outcome));
@@ -175,7 +169,7 @@ class Connection {
   readonly peer: string;
   bridge: Bridge | null = null;
   readonly #near: Pipe;
-  readonly #dialling = new AbortController();
+  #isAborted = false;
 
   constructor(id: number, peer: string, near: Pipe) {
     this.id = id;
@@ -183,18 +177,13 @@ class Connection {
     this.#near = near;
   }
 
-  /** Aborts the dial. */
-  get signal(): AbortSignal {
-    return this.#dialling.signal;
-  }
-
   join(far: Pipe, onClosed: (outcome: BridgeOutcome) => void): void {
-    if (this.signal.aborted) far.abort();
+    if (this.#isAborted) far.abort();
     else this.bridge = new Bridge(this.#near, far, onClosed);
   }
 
   abort(): void {
-    this.#dialling.abort();
+    this.#isAborted = true;
     this.#near.abort();
     this.bridge?.abort();
   }

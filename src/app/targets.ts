@@ -5,9 +5,11 @@ import type { SlabPool } from '../data/slab-pool.ts';
 import type { PipeHandler } from '../io/pipe.ts';
 import type { StripedPipe } from '../io/pipe-striped.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
+import { nodeClock } from '../loop/node-clock.ts';
 import { dial } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
 import { Connections } from './connections.ts';
+import { News } from './news.ts';
 
 export interface TargetsConfig {
   readonly to: Address;
@@ -22,7 +24,7 @@ export class Targets {
   readonly #logger: Logger;
   readonly #connections = new Connections();
   readonly #dials = new Set<AbortController>();
-  #lastTrouble = '';
+  readonly #troubles = new News();
 
   constructor(config: TargetsConfig, pool: SlabPool, logger: Logger) {
     this.#config = config;
@@ -43,7 +45,6 @@ export class Targets {
       const { to, connectTimeout } = this.#config;
       const socket = await dial(to, { timeout: connectTimeout, signal: stop.signal });
       channel.accept();
-      this.#lastTrouble = '';
       this.#connections.join(channel, tcpPipe(socket, this.#pool));
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
@@ -64,13 +65,12 @@ export class Targets {
     this.#connections.abort();
   }
 
-  /** The same trouble is told once, not per connection. */
   #note(error: DialError): void {
-    const level = error.message === this.#lastTrouble ? 'debug' : 'warn';
-    this.#lastTrouble = error.message;
-    this.#logger[level]('cannot reach the target', {
+    const news = this.#troubles.tell(error.message, nodeClock.now());
+    this.#logger[news === null ? 'debug' : 'warn']('cannot reach the target', {
       to: formatAddress(this.#config.to),
       cause: error.message,
+      ...news,
     });
   }
 }

@@ -63,13 +63,19 @@ export class Exchange implements PipeHandler {
   /**
    * The handshake is done: the pipe is paused and free for its next handler.
    * @returns what arrived behind the last message
+   * @throws {ExchangeFailed} if the pipe has ended behind it
    */
   finish(): Chunk | null {
+    if (this.#failure !== null) throw this.#failure;
     this.#timer.cancel();
     this.#pipe.pause();
     const rest = this.#bytes;
     this.#bytes = new Uint8Array(0);
     return rest.length > 0 ? new Chunk(rest) : null;
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== null;
   }
 
   abort(): void {

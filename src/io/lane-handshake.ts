@@ -252,6 +252,7 @@ const REFUSAL_LINGER = 1_000;
 
 /** The refusal must arrive, so the pipe ends with FIN and not with RST. */
 function finishPolitely(pipe: Pipe, exchange: Exchange, clock: Clock): void {
+  if (exchange.hasFailed) return;
   exchange.finish()?.release();
   pipe.sendFin();
   clock.at(clock.now() + REFUSAL_LINGER, () => pipe.abort());

@@ -23,7 +23,9 @@ import type { Chunk } from '../core/chunk.ts';
  *     one `onFinSent` follows. The peer gets one `onFin`, after the last byte. The other direction
  *     stays open for as long as its sender likes. A second `sendFin()` does nothing.
  *  5. `abort()` is RST: what is queued may be thrown away, memory is freed, the peer gets
- *     `onBroken`, and this end hears nothing more. It may be called at any time, again and again.
+ *     `onBroken`, and this end hears nothing more. It may be called at any time, again and again. A
+ *     peer that has had this end's FIN, or is paused, may hear of it only when it writes or resumes;
+ *     after both directions have ended there is nothing left to abort.
  *  6. `onBroken` comes at most once and is the last thing that a pipe says. A transfer that was cut
  *     short always ends in `onBroken`, never in `onFin`.
  *  7. A pipe is born paused. `pause()` and `resume()` may be repeated. No `onChunk` and no `onFin`

@@ -67,9 +67,15 @@ export class FrameDecoder {
   #skipping = false;
   #channel = 0;
   #offset = 0;
+  #frames = 0;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
+  }
+
+  /** Frames that have arrived to their end. */
+  get frames(): number {
+    return this.#frames;
   }
 
   /**
@@ -92,6 +98,7 @@ export class FrameDecoder {
   #takePayload(chunk: Chunk, at: number): number {
     const end = Math.min(chunk.length, at + this.#remaining);
     this.#remaining -= end - at;
+    if (this.#remaining === 0) this.#frames += 1;
     if (!this.#skipping) {
       const offset = this.#offset;
       this.#offset += end - at;
@@ -155,6 +162,7 @@ export class FrameDecoder {
   #dispatch(type: number, length: number, bytes: Uint8Array, at: number): void {
     const id = readU32(bytes, at + 4);
     if (type !== FrameType.DATA) {
+      this.#frames += 1;
       const body = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
       this.#sink.onFrame({ type, id, body });
       return;
@@ -163,6 +171,7 @@ export class FrameDecoder {
     this.#offset = readU48(bytes, at + 8);
     this.#remaining = length - (DATA_HEADER_BYTES - HEADER_BYTES);
     this.#skipping = false;
+    if (this.#remaining === 0) this.#frames += 1;
     const fin = (readU16(bytes, at + 14) & FLAG_FIN) !== 0;
     this.#sink.onDataHeader(id, this.#offset, this.#remaining, fin);
   }

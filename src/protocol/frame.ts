@@ -124,7 +124,7 @@ export function encodeFrame(type: FrameType, id: number, body: Uint8Array): Uint
   return frame;
 }
 
-/** `received`: bytes of the lane that have arrived. `delay`: how long the ack was held back, ms. */
+/** `received`: bytes of the lane that have arrived. `delay`: ms since the last whole frame arrived. */
 export function encodeLaneAck(lane: number, received: number, delay: number): Uint8Array {
   const body = new Uint8Array(8);
   writeU48(body, 0, received);

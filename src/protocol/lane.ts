@@ -46,6 +46,10 @@ export class Lane {
   health: Health = 'good';
   /** No new frames, from either end's wish; it ends when all is acknowledged. */
   isDraining = false;
+  /** Bytes that bulk may have in flight, below the cap; see express.ts. */
+  bulkLimit = Number.POSITIVE_INFINITY;
+  /** Bulk is held below what the route carries, so what is delivered does not tell the rate. */
+  isPaced = false;
 
   // The direction out.
   sentBytes = 0;
@@ -66,6 +70,8 @@ export class Lane {
   // The direction in.
   receivedBytes = 0;
   lastReceivedAt: number;
+  /** When a frame last arrived to its end: since when an acknowledgement is held back. */
+  frameEndedAt: number;
   #reportedBytes = 0;
   #reportedAt = 0;
   /** When the acknowledgement must leave; null when none is owed. */
@@ -75,6 +81,7 @@ export class Lane {
     this.id = id;
     this.port = port;
     this.lastReceivedAt = now;
+    this.frameEndedAt = now;
     this.progressAt = now;
   }
 
@@ -234,7 +241,7 @@ export class Lane {
     this.#ackDueAt = null;
     this.#reportedBytes = this.receivedBytes;
     this.#reportedAt = now;
-    return encodeLaneAck(this.id, this.receivedBytes, now - this.lastReceivedAt);
+    return encodeLaneAck(this.id, this.receivedBytes, now - this.frameEndedAt);
   }
 }
 

@@ -3,7 +3,7 @@ import { RoundTrips } from './round-trips.ts';
 import { Silences } from './silences.ts';
 
 /** Limits of what a lane may carry unacknowledged; ms and bytes. */
-const INITIAL_CAP = 64 * 1024;
+const INITIAL_CAP = 32 * 1024;
 const MAX_CAP = 8 * 1024 * 1024;
 /** A cap never falls below what a slow route carries in this time, nor above this many bytes for it. */
 const FLOOR_TIME = 150;
@@ -16,9 +16,11 @@ const FAST_BURST_BYTES = 2 * 1024 * 1024;
 const FAST_BURST_TIME = 5;
 /** A full lane without this much queue for two round trips could carry more, ms. */
 const CLEAR_QUEUE = 5;
+/** Of what the bare route holds, so much is in flight while a probe lets the queue drain. */
+const PROBE_SHARE = 0.9;
 /** Growth of the cap per byte acknowledged: at the start, and when a full lane shows no queue. */
 const STARTUP_GAIN = 1;
-const CLIMB_GAIN = 0.25;
+const CLIMB_GAIN = 0.5;
 /** A chunk is what the lane carries in this time. */
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
@@ -36,8 +38,8 @@ const RATE_MEMORY = 4_000;
  *
  *   cap = rate x (least RTT + burst allowance)
  *
- *   startup --queue seen--> steady <--queue seen-- climbing
- *                             '--full, yet no queue--^
+ *   growing --a queue, and the rate no longer grows--> steady
+ *      ^---------------- full, yet no queue --------------'
  *
  * The allowance learns from the lane's own silences: a policed route stops for a retransmission
  * timeout at a time, and a cap without room for it would starve, then measure its own starvation.
@@ -53,12 +55,18 @@ export class Path {
   /** Bytes per ms. */
   #rate = 0;
   #cap = INITIAL_CAP;
-  #phase: 'startup' | 'steady' | 'climbing' = 'startup';
+  #isGrowing = true;
+  /** Growth of the cap per byte acknowledged. */
+  #gain = STARTUP_GAIN;
   #lastAckAt: number | null = null;
   /** Since when data has waited because this lane is full. */
   #fullSince: number | null = null;
   /** Up to when the full lane has been measured; null until what was sent when full is acknowledged. */
   #measuredAt: number | null = null;
+  // Growth goes by rounds of the full lane: from a time until what was sent then is acknowledged.
+  #roundStart = 0;
+  #roundRate = 0;
+  #isQueueSeen = false;
   /** Since when the full lane has shown no queue. */
   #clearSince: number | null = null;
 
@@ -85,6 +93,12 @@ export class Path {
     return this.#rate > 0 ? this.#rate : this.#cap / this.minRtt;
   }
 
+  /** What the full lane has delivered over seconds, bytes per ms: the rate without its bursts. */
+  get sustainedRate(): number {
+    const rate = this.#carried.rate(RATE_MEMORY);
+    return rate > 0 ? Math.min(rate, this.rate) : this.rate;
+  }
+
   /** How long the route may pause without running dry, ms. */
   get burst(): number {
     return Math.min(MAX_BURST, Math.max(MIN_BURST, 1.25 * this.habitualGap));
@@ -98,12 +112,12 @@ export class Path {
   /** Bytes that may be in flight. */
   get cap(): number {
     if (!this.isProbing) return this.#cap;
-    return Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * 0.5);
+    return Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * PROBE_SHARE);
   }
 
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
-    if (this.#phase === 'startup') return this.cap;
+    if (this.#isGrowing) return this.cap;
     return Math.min(this.cap, Math.max(2 * this.chunk, this.rate * (this.minRtt + allowance)));
   }
 
@@ -152,9 +166,12 @@ export class Path {
       const rtt = Math.max(0.01, now - sentAt - delay);
       this.#trips.note(rtt, now);
       this.#silences.note(now - Math.max(last, sentAt + this.minRtt), now);
-      this.#movePhase(rtt - this.minRtt, isOfFull, now);
+      if (isOfFull) this.#notePhase(rtt - this.minRtt, sentAt, now);
     }
-    this.#updateCap(bytes, isOfFull);
+    if (!this.#isGrowing) this.#cap = this.#steadyCap();
+    else if (isOfFull && !this.#isQueueSeen) {
+      this.#cap = Math.min(MAX_CAP, this.#cap + this.#gain * bytes);
+    }
   }
 
   /** The time up to now was lost to a pause: it says nothing about the rate. */
@@ -170,7 +187,9 @@ export class Path {
     this.#trips.cancelProbe();
     this.#rate = 0;
     this.#cap = INITIAL_CAP;
-    this.#phase = 'startup';
+    this.#isGrowing = true;
+    this.#gain = STARTUP_GAIN;
+    this.#roundRate = 0;
     this.#lastAckAt = null;
     this.#measuredAt = null;
     this.#clearSince = null;
@@ -178,7 +197,7 @@ export class Path {
 
   /** True when the minimum RTT is stale and the lane should drain its queue for one RTT. */
   wantsProbe(now: number): boolean {
-    const isSteady = this.#phase === 'steady' && this.#measuredAt !== null;
+    const isSteady = !this.#isGrowing && this.#measuredAt !== null;
     return isSteady && !this.isProbing && this.#trips.isStale(now);
   }
 
@@ -196,7 +215,7 @@ export class Path {
 
   #updateRate(): void {
     const { srtt, minRtt } = this;
-    const window = this.#phase === 'startup' ? RATE_STARTUP : RATE_SHORT;
+    const window = this.#isGrowing ? RATE_STARTUP : RATE_SHORT;
     let rate = this.#rate;
     // Before there is a good part of a round trip its figure is a burst's, not the route's.
     if (this.#carried.measured >= Math.max(10, minRtt / 2)) {
@@ -206,26 +225,23 @@ export class Path {
     this.#rate = Math.max(rate, this.#delivered.rate(Math.max(window, srtt)));
   }
 
-  #movePhase(queue: number, isOfFull: boolean, now: number): void {
-    if (queue < CLEAR_QUEUE) {
-      if (isOfFull) this.#clearSince ??= now;
-    } else this.#clearSince = null;
-    if (this.#phase === 'startup') {
-      if (queue > Math.max(MIN_BURST, this.minRtt / 2)) this.#phase = 'steady';
-    } else if (this.#phase === 'climbing') {
-      if (queue > CLEAR_QUEUE) this.#phase = 'steady';
-    } else if (this.#clearSince !== null && now - this.#clearSince > 2 * this.srtt) {
-      this.#phase = 'climbing';
+  /** `queue`: how much longer than the bare route the acknowledged bytes took, ms. */
+  #notePhase(queue: number, sentAt: number, now: number): void {
+    this.#isQueueSeen ||= queue > MIN_BURST;
+    if (queue >= CLEAR_QUEUE) this.#clearSince = null;
+    else this.#clearSince ??= now;
+    if (!this.#isGrowing) {
+      if (this.#clearSince === null || now - this.#clearSince < 2 * this.srtt) return;
+      this.#isGrowing = true;
+      this.#gain = CLIMB_GAIN;
+    } else if (sentAt < this.#roundStart) return;
+    else if (this.#isQueueSeen && this.#rate < (1 + this.#gain / 4) * this.#roundRate) {
+      // While the rate still grows, the queue is that of TCP's own slow start.
+      this.#isGrowing = false;
     }
-  }
-
-  #updateCap(bytes: number, isOfFull: boolean): void {
-    if (this.#phase === 'steady') {
-      this.#cap = this.#steadyCap();
-    } else if (isOfFull) {
-      const gain = this.#phase === 'startup' ? STARTUP_GAIN : CLIMB_GAIN;
-      this.#cap = Math.min(MAX_CAP, this.#cap + gain * bytes);
-    }
+    this.#roundStart = now;
+    this.#roundRate = this.#rate;
+    this.#isQueueSeen = false;
   }
 
   #steadyCap(): number {

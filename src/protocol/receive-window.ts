@@ -1,6 +1,6 @@
 /** A window doubles when half of it is used up within this many round trips, or ms. */
 const FAST_ROUND_TRIPS = 4;
-const FAST_TIME = 300;
+const FAST_TIME = 600;
 
 /**
  * How far a peer may send ahead of the application, and when to tell it so.
@@ -11,7 +11,7 @@ const FAST_TIME = 300;
  * 1. Credit is returned on consumption, never on receipt: a slow reader holds up its own channel.
  * 2. A limit is an absolute offset and never falls, so a lost, doubled or late one does no harm.
  * 3. The peer is told when a quarter of the window is free again, not per frame.
- * 4. The size doubles when half of it was consumed within a few round trips, or 0.3 s: the window,
+ * 4. The size doubles when half of it was consumed within a few round trips, or 0.6 s: the window,
  *    not the application, was the limit, and what rides out one stall of a lane fits in it
  *    (RFC 6182 section 5.3; the doubling is QUIC's).
  */

@@ -1,5 +1,7 @@
 /** A minimum older than this is measured anew, ms. */
 const MIN_AGE = 10_000;
+/** The least rises by this factor at most per probe. */
+const MAX_RISE = 1.5;
 /** What is assumed of a route before the first sample, ms. */
 const ASSUMED = 100;
 
@@ -68,7 +70,10 @@ export class RoundTrips {
   endProbe(now: number): void {
     if (this.#probeUntil === null || now < this.#probeUntil) return;
     this.cancelProbe();
-    if (Number.isFinite(this.#probeLeast)) this.#least = this.#probeLeast;
+    // On a bursty route a probe may see nothing but the burst.
+    if (Number.isFinite(this.#probeLeast)) {
+      this.#least = Math.min(this.#probeLeast, MAX_RISE * this.#least);
+    }
     this.#leastAt = now;
   }
 

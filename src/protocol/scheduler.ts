@@ -48,7 +48,7 @@ export function hasRoom(lane: Lane, isSparse: boolean): boolean {
   const path = lane.path;
   return isSparse
     ? lane.inFlight <= path.cap + SPARSE_ALLOWANCE
-    : lane.inFlight + path.chunk / 2 <= path.cap;
+    : lane.inFlight + path.chunk / 2 <= Math.min(path.cap, lane.bulkLimit);
 }
 
 /**

@@ -134,8 +134,10 @@ export class Session {
     }
     lane.onReceived(chunk.length, now);
     this.#inbound.begin(lane, now);
+    const { frames } = decoder;
     try {
       decoder.push(chunk);
+      if (decoder.frames !== frames) lane.frameEndedAt = now;
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       this.#post(FrameType.SESSION_CLOSE, 0, error.reason);

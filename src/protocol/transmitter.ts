@@ -1,5 +1,6 @@
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
+import { Express } from './express.ts';
 import {
   DATA_HEADER_BYTES,
   encodeSessionWindow,
@@ -38,6 +39,7 @@ export class Transmitter {
   resentBytes = 0;
   payloadBytes = 0;
   readonly #scheduler: Scheduler;
+  readonly #express = new Express();
   readonly #controls = new Deque<Control>();
   readonly #urgent = new Deque<Segment>();
   readonly #again = new Deque<Segment>();
@@ -118,10 +120,12 @@ export class Transmitter {
 
   /** Sends what the lanes have room for. @returns true while something waits for room */
   transmit(lanes: readonly Lane[], now: number): boolean {
+    this.#express.update(lanes, now);
     const isWaiting = this.#transmitAll(lanes, now);
     for (const lane of lanes) {
       const isFull = !lane.port.writable || !hasRoom(lane, false);
-      lane.path.setFull(isWaiting && isFull, now);
+      const tells = !lane.isPaced && !lane.path.isProbing;
+      lane.path.setFull(isWaiting && isFull && tells, now);
       lane.flush();
     }
     return isWaiting;
@@ -258,6 +262,7 @@ export class Transmitter {
           break;
         }
         this.#sendNew(channel, lane, true, now);
+        this.#express.note(now);
       }
       if (isFull) {
         channel.isActive = true;

@@ -29,7 +29,8 @@ const STALE_PROBE_TIMEOUT = 1_000; // ms
 
 /**
  * Accepts connections: paused, half-open, without Nagle's delay. `host: null` is every interface, IPv6
- * and IPv4. A socket file that nobody answers on is replaced.
+ * and IPv4. A socket file that nobody answers on is replaced. An error of a socket that comes before
+ * anybody listens to it shows in `errored`, here and in `dial()`.
  * @throws {ListenError} if the address cannot be bound.
  */
 export async function listen(
@@ -45,7 +46,10 @@ export async function listen(
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_DELAY,
     },
-    onSocket,
+    (socket) => {
+      socket.on('error', ignore);
+      onSocket(socket);
+    },
   );
   try {
     await bind(server, address);
@@ -94,6 +98,7 @@ export function dial(address: Address, options: DialOptions): Promise<Socket> {
     };
     const onConnect = (): void => {
       settle();
+      socket.on('error', ignore);
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -102,7 +107,7 @@ export function dial(address: Address, options: DialOptions): Promise<Socket> {
     };
     const giveUp = (code: string): void => {
       settle();
-      socket.on('error', () => {});
+      socket.on('error', ignore);
       socket.destroy();
       reject(new DialError(address, code));
     };
@@ -112,6 +117,8 @@ export function dial(address: Address, options: DialOptions): Promise<Socket> {
     if (options.signal?.aborted) onAbort();
   });
 }
+
+function ignore(): void {}
 
 function bind(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -13,6 +14,8 @@ import {
 const KILOBYTE = 1000;
 const MEGABYTE = 1_000_000;
 const limited = { timeout: 20_000 }; // ms
+/** ms for which a measured process may be kept from running. */
+const MOST_LAG = 25;
 
 interface Target {
   readonly port: number;
@@ -141,6 +144,20 @@ function assertWithin(actual: number, wanted: number, part: number, what: string
   assert.ok(Math.abs(ratio - 1) <= part, `${what}: ${(ratio * 100).toFixed(2)} % of ${wanted}`);
 }
 
+/**
+ * Measures again, up to five times, while this process did not get the processor when it needed it:
+ * then the figures are those of the machine's other work.
+ */
+async function undisturbed<Figures>(measure: () => Promise<Figures>): Promise<Figures> {
+  for (let attempt = 1; ; attempt += 1) {
+    const lag = monitorEventLoopDelay({ resolution: 5 });
+    lag.enable();
+    const figures = await measure();
+    lag.disable();
+    if (lag.max < MOST_LAG * 1e6 || attempt === 5) return figures;
+  }
+}
+
 const both = (rate: number, delay: number): PathParameters => ({
   up: { rate, delay },
   down: { rate, delay },
@@ -149,10 +166,12 @@ const both = (rate: number, delay: number): PathParameters => ({
 describe('emulator', () => {
   for (const rate of [100 * KILOBYTE, MEGABYTE, 12 * MEGABYTE]) {
     test(`a rate of ${rate} bytes/s holds within 3 %, both ways at once`, limited, async (t) => {
-      const { near, far } = await open(t, both(rate, 20));
-      const rates = Promise.all([rateOf(near), rateOf(far)]);
-      await Promise.all([pour(near, rate * 1.5), pour(far, rate * 1.5)]);
-      const [down, up] = await rates;
+      const [down, up] = await undisturbed(async () => {
+        const { near, far } = await open(t, both(rate, 20));
+        void pour(near, rate * 1.5);
+        void pour(far, rate * 1.5);
+        return Promise.all([rateOf(near), rateOf(far)]);
+      });
       assertWithin(up, rate, 0.03, 'up');
       assertWithin(down, rate, 0.03, 'down');
     });
@@ -161,15 +180,17 @@ describe('emulator', () => {
   test('16 connections of 100 Mbit/s in total keep their unequal rates', limited, async (t) => {
     const target = await startTarget(t);
     const rateAt = (index: number): number => [1, 2, 5, 10][index % 4]! * 173_600;
-    const emulator = await start(t, target.port, (index) => both(rateAt(index), 10 + index));
-    const rates: Promise<number>[] = [];
-    for (let index = 0; index < 16; index += 1) {
-      const accepted = target.accepted();
-      const near = await dial(t, emulator);
-      rates.push(rateOf(await accepted));
-      void pour(near, rateAt(index) * 1.5);
-    }
-    const measured = await Promise.all(rates);
+    const measured = await undisturbed(async () => {
+      const emulator = await start(t, target.port, (index) => both(rateAt(index), 10 + index));
+      const rates: Promise<number>[] = [];
+      for (let index = 0; index < 16; index += 1) {
+        const accepted = target.accepted();
+        const near = await dial(t, emulator);
+        rates.push(rateOf(await accepted));
+        void pour(near, rateAt(index) * 1.5);
+      }
+      return Promise.all(rates);
+    });
     measured.forEach((rate, index) => {
       assertWithin(rate, rateAt(index), 0.03, `connection ${index}`);
     });
@@ -177,8 +198,10 @@ describe('emulator', () => {
 
   for (const delay of [5, 20, 150]) {
     test(`a delay of ${delay} ms holds within 2 ms`, limited, async (t) => {
-      const { near, far } = await open(t, both(MEGABYTE, delay));
-      const delays = await delaysOf(near, far, 150);
+      const delays = await undisturbed(async () => {
+        const { near, far } = await open(t, both(MEGABYTE, delay));
+        return delaysOf(near, far, 150);
+      });
       const median = delays[75]!;
       t.diagnostic(`${delays.map((ms) => (ms - delay).toFixed(2)).filter((_, i) => i % 15 === 7)}`);
       assert.ok(Math.abs(median - delay) <= 2, `median ${median} ms instead of ${delay}`);
@@ -187,8 +210,10 @@ describe('emulator', () => {
   }
 
   test('delays each way are their own', limited, async (t) => {
-    const { near, far } = await open(t, { up: { delay: 10 }, down: { delay: 60 } });
-    const [up, down] = [await delaysOf(near, far, 50), await delaysOf(far, near, 50)];
+    const [up, down] = await undisturbed(async () => {
+      const { near, far } = await open(t, { up: { delay: 10 }, down: { delay: 60 } });
+      return [await delaysOf(near, far, 50), await delaysOf(far, near, 50)] as const;
+    });
     assert.ok(Math.abs(up[25]! - 10) <= 2, `up ${up[25]}`);
     assert.ok(Math.abs(down[25]! - 60) <= 2, `down ${down[25]}`);
   });
@@ -226,41 +251,43 @@ describe('emulator', () => {
     });
     await unused.close();
     const emulator = await start(t, unused.address.port, both(MEGABYTE, 30));
-    const near = await dial(t, emulator);
-    const before = performance.now();
-    assert.equal(await isReset(near), true);
-    const took = performance.now() - before;
-    assert.ok(took > 57 && took < 90, `${took} ms`);
+    const took = await undisturbed(async () => {
+      const near = await dial(t, emulator);
+      const before = performance.now();
+      assert.equal(await isReset(near), true);
+      return performance.now() - before;
+    });
+    assert.ok(took >= 57 && took <= 60 + MOST_LAG, `${took} ms`);
   });
 
   test('a stalled direction is silent; released, it brings all', limited, async (t) => {
-    const { near, far, connection } = await open(t, both(MEGABYTE, 5));
-    const arrived: number[] = [];
-    far.on('data', () => arrived.push(performance.now()));
-    const before = performance.now();
-    connection.stall(300, 'up');
-    near.write('x');
-    far.write('y');
-    await once(near, 'data');
-    assert.ok(performance.now() - before < 50);
-    assert.deepEqual(arrived, []);
-    await once(far, 'data');
-    assertWithin(arrived[0]! - before, 305, 0.03, 'stall');
+    const { up, down } = await undisturbed(async () => {
+      const { near, far, connection } = await open(t, both(MEGABYTE, 5));
+      const before = performance.now();
+      connection.stall(300, 'up');
+      near.write('x');
+      far.write('y');
+      const sinceThen = async (socket: Socket): Promise<number> => {
+        await once(socket, 'data');
+        return performance.now() - before;
+      };
+      const [up, down] = await Promise.all([sinceThen(far), sinceThen(near)]);
+      return { up, down };
+    });
+    assert.ok(up >= 303 && up <= 305 + MOST_LAG, `up after ${up} ms`);
+    assert.ok(down >= 3 && down <= 5 + MOST_LAG, `down after ${down} ms`);
   });
 
   test('a throttled connection goes on at its new rate', limited, async (t) => {
-    const { near, far, connection } = await open(t, { up: { rate: MEGABYTE, queue: 10_000 } });
-    void pour(near, 300 * KILOBYTE).catch(() => {});
-    await once(far, 'data');
-    connection.throttle(100 * KILOBYTE);
-    await sleep(200); // what was sent before has arrived
-    let bytes = 0;
-    const before = performance.now();
-    far.on('data', (data: Buffer) => {
-      bytes += data.length;
+    const rate = await undisturbed(async () => {
+      const { near, far, connection } = await open(t, { up: { rate: MEGABYTE } });
+      void pour(near, 500 * KILOBYTE);
+      await once(far, 'data');
+      connection.throttle(200 * KILOBYTE);
+      await sleep(50); // what was sent before has arrived
+      return rateOf(far);
     });
-    await sleep(1000);
-    assertWithin(bytes / (performance.now() - before), 100, 0.05, 'throttled');
+    assertWithin(rate, 200 * KILOBYTE, 0.03, 'throttled');
   });
 
   test('a killed connection is reset at both ends; the others live', limited, async (t) => {

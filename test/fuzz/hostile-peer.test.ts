@@ -293,7 +293,7 @@ test('one-byte frames in order, for a reader that does not read, are no attack',
 test('acknowledgements of what was never sent', () => {
   const { end } = exit();
   end.receive(encodeLaneAck(1, end.lane.sentBytes + 1, 0));
-  assertEnded(end, 'BAD_ACK', /lane 1, 1 of 0/);
+  assertEnded(end, 'BAD_ACK', /lane 1, \d+ of \d+/);
 
   const { end: other } = exit();
   other.receive(open(1));

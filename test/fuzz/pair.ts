@@ -75,7 +75,7 @@ class App extends Reader {
     assert.ok(chunk.length > 0);
     if (this.#isHonest()) {
       const expected = pattern(this.channel, this.received, chunk.length);
-      assert.ok(Buffer.from(expected).equals(chunk.bytes), 'bytes as they were written');
+      assert.equal(Buffer.compare(expected, chunk.bytes), 0, 'bytes as they were written');
     }
     this.received += chunk.length;
     chunk.release();
@@ -86,6 +86,12 @@ class App extends Reader {
     assert.ok(!this.isOver && this.fins === 0);
     super.onFin();
     if (this.#random.chance(0.5)) this.act();
+  }
+
+  override onFinAcked(): void {
+    assert.ok(!this.isOver && this.finAcks === 0);
+    assert.equal(this.channel.send.outstandingBytes, 0, 'a FIN is acknowledged after all before it');
+    super.onFinAcked();
   }
 
   override onReset(): void {
@@ -99,12 +105,13 @@ class App extends Reader {
   }
 }
 
-/** What both ends write on a channel from `offset` on. */
+/** What both ends write on a channel from `offset` on; of at most 64 KiB. */
 function pattern(channel: Channel, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at += 1) bytes[at] = (offset + at) * 7 + channel.id * 13;
-  return bytes;
+  const start = (offset + channel.id * 13) % 256;
+  return repeated.subarray(start, start + length);
 }
+
+const repeated = Uint8Array.from({ length: 256 + 65_536 }, (_, at) => at * 7);
 
 /** An entry and an exit, joined by lanes of bytes that the test may tamper with. */
 export class Pair {
@@ -115,7 +122,7 @@ export class Pair {
   readonly #random: Random;
   #nextLane: number;
   /** What a lane carries and has not delivered yet, by the end that it goes to. */
-  readonly #wires = new Map<End, Map<number, Uint8Array>>();
+  readonly #wires = new Map<End, Map<number, Uint8Array[]>>();
 
   constructor(random: Random, lanes: number) {
     this.#random = random;
@@ -159,7 +166,9 @@ export class Pair {
     for (const end of this.ends) {
       const wires = this.#wires.get(this.#other(end))!;
       for (const [lane, port] of end.ports) {
-        wires.set(lane.id, concat([wires.get(lane.id) ?? new Uint8Array(0), port.take()]));
+        const wire = wires.get(lane.id) ?? [];
+        if (port.sentBytes > 0) wire.push(port.take());
+        wires.set(lane.id, wire);
       }
     }
     for (const end of this.ends) {
@@ -174,7 +183,7 @@ export class Pair {
     if (end.session.lanes.length === 0) return null;
     const lane = this.#random.pick(end.session.lanes);
     const wires = this.#wires.get(end)!;
-    const bytes = wires.get(lane.id) ?? new Uint8Array(0);
+    const bytes = concat(wires.get(lane.id) ?? []);
     wires.delete(lane.id);
     return { lane, bytes };
   }
@@ -191,11 +200,11 @@ export class Pair {
       this.collect();
       for (const end of this.ends) {
         for (const lane of end.session.lanes) {
-          const bytes = this.#wires.get(end)!.get(lane.id);
-          if (bytes === undefined || bytes.length === 0) continue;
-          this.#wires.get(end)!.delete(lane.id);
-          end.receive(bytes, lane);
-          if (bytes.length > 100) calm = 0;
+          const wire = this.#wires.get(end)!.get(lane.id) ?? [];
+          for (const bytes of wire.splice(0)) {
+            end.receive(bytes, lane);
+            if (bytes.length > 100) calm = 0;
+          }
         }
       }
       this.#pass(10);
@@ -284,7 +293,7 @@ export class Pair {
     if (taken === null) return;
     const { lane, bytes } = taken;
     const length = this.#random.chance(0.5) ? bytes.length : this.#random.int(0, bytes.length);
-    this.#wires.get(end)!.set(lane.id, bytes.subarray(length));
+    this.#wires.get(end)!.set(lane.id, [bytes.subarray(length)]);
     for (const piece of shred(this.#random, bytes.subarray(0, length))) end.receive(piece, lane);
   }
 

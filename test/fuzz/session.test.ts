@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import { Reason } from '../../src/core/errors.ts';
-import { anyFrame, concat } from '../prop/wire.ts';
+import { concat } from '../prop/wire.ts';
 import type { Random } from '../sim/random.ts';
 import type { End } from './end.ts';
+import { likelyFrames } from './frames.ts';
 import { fuzz } from './fuzz.ts';
 import { mutate, noise, shred } from './mutate.ts';
 import { assertEmpty, Pair } from './pair.ts';
@@ -58,25 +58,12 @@ function tamper(bytes: Uint8Array, random: Random): Uint8Array {
     case 1:
       return concat([bytes, bytes]);
     case 2:
-      return concat([bytes, ...frames(random)]);
+      return concat([bytes, ...likelyFrames(random, random.int(1, 5))]);
     case 3:
-      return concat([...frames(random).map((frame) => mutate(random, frame)), bytes]);
+      return concat([...likelyFrames(random, random.int(1, 5)).map((frame) => mutate(random, frame)), bytes]);
     default:
       return noise(random, random.int(1, 200));
   }
-}
-
-/** Legal frames, mostly for channels and lanes that may exist. */
-function frames(random: Random): Uint8Array[] {
-  const sample = fc.sample(anyFrame, { seed: random.int(0, 2 ** 31 - 1), numRuns: random.int(1, 5) });
-  return sample.map((frame) => {
-    if (random.chance(0.2)) return frame;
-    const near = frame.slice();
-    near.set([0, 0, 0, random.int(0, 8)], 4);
-    // Offsets, windows and reasons within reach, too.
-    if (near.length >= 14) near.set([0, 0, 0, random.int(0, 1)], 8);
-    return near;
-  });
 }
 
 function closeBoth(pair: Pair): void {

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { ReceiveWindow } from '../../src/protocol/receive-window.ts';
 
 const RTT = 20;
-/** A window's own measure of "fast": four round trips, at least 300 ms. */
-const FAST = 300;
+/** A window's own measure of "fast": four round trips, at least 600 ms. */
+const FAST = 600;
 
 test('limits only rise, the peer is never more than a window ahead, and never waits for a quarter', () => {
   const step = fc.record({

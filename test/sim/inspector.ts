@@ -221,6 +221,8 @@ export class Inspector {
   #lookForStuckFlows(): void {
     const { channels, routes, calmFrom } = this.#world;
     const now = this.#world.now();
+    // The other schedulers hand a slow lane all that its buffers take.
+    if (this.#world.plan.scheduler !== 'adaptive') return;
     if (!routes.some((route) => route.isUp)) return;
     for (const { up, down } of channels) {
       for (const flow of [up, down]) {

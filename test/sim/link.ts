@@ -39,7 +39,7 @@ export type Mark = 'fin' | 'rst';
  *
  *     push() --> [ buffer ] --at the rate--> [ on the way, `delay` ms ] -- holes --> onArrival()
  *
- * A policer lets a sender run ahead (TCP probes a quarter above the rate) while tokens last; then
+ * It begins with slow start. A policer lets a sender run ahead (TCP probes a quarter above the rate) while tokens last; then
  * it drops, and the repair takes an RTO more often than not, because it is dropped, too.
  */
 export class Link {
@@ -62,6 +62,9 @@ export class Link {
   #tokens: number;
   #tokensAt = 0;
   #holeUntil = 0;
+  /** What TCP dares to have under way: slow start, again after an idle spell. */
+  #congestionWindow = INITIAL_WINDOW;
+  #departedAt = 0;
   arrivedBytes = 0;
 
   constructor(
@@ -172,15 +175,24 @@ export class Link {
       first.release();
       this.#taken = 0;
     }
+    this.#departedAt = this.#clock.now();
+    if (this.#congestionWindow < 4 * this.#rate * this.#parameters.delay) {
+      this.#congestionWindow += piece.length;
+    }
     this.#lose(piece.length);
     this.#pass(piece, this.#clock.now() + this.#parameters.delay);
     this.#serve();
     this.#handler.onRoom();
   }
 
+  /** Bytes per ms at which TCP sends now. */
   #speed(): number {
-    if (this.#parameters.policer === undefined) return this.#rate;
-    return this.#rate * (this.#clock.now() < this.#holeUntil ? 0.9 : 1.25);
+    const { delay, policer } = this.#parameters;
+    const now = this.#clock.now();
+    if (now - this.#departedAt > RTO_MIN + 2 * delay) this.#congestionWindow = INITIAL_WINDOW;
+    const dared = this.#congestionWindow / (2 * delay);
+    const probing = now < this.#holeUntil ? 0.9 : 1.25;
+    return Math.min(dared, policer === undefined ? this.#rate : this.#rate * probing);
   }
 
   /** Opens a hole if a segment of these bytes was lost. */
@@ -265,6 +277,7 @@ export class Link {
 }
 
 const SEGMENT = 1_460;
+const INITIAL_WINDOW = 10 * SEGMENT;
 /** Linux's least retransmission timeout, ms. */
 const RTO_MIN = 200;
 const READ = 64 * 1024;

@@ -165,7 +165,9 @@ function steady(
   bars: Bars,
   scheduler: SchedulerName = 'adaptive',
 ): Scenario {
-  const [from, until] = [1_000, 11_000];
+  const slowest = Math.max(...routes.map(({ up, down }) => up.delay + down.delay));
+  const from = 1_000 + 10 * slowest;
+  const until = from + 10_000;
   return {
     name,
     plan: planned(routes, [], until, scheduler),
@@ -177,7 +179,7 @@ function steady(
 }
 
 function policed(name: string, routes: RouteParameters[]): Scenario {
-  const [from, until] = [1_000, 31_000];
+  const [from, until] = [5_000, 35_000];
   return {
     name,
     plan: planned(routes, [], until, 'adaptive'),

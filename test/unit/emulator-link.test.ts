@@ -297,6 +297,12 @@ describe('link', () => {
     bench.push(10_000);
     bench.run();
     about(bench.last, 1010);
+    const small = new Bench({ rate: 1_000_000, queue: 4000 });
+    small.push(4000);
+    small.clock.runUntil(10);
+    small.push(1000);
+    small.run();
+    about(small.last, 11);
   });
 
   test('a rate of 0 and a negative delay are refused', () => {

@@ -1,6 +1,7 @@
 import { Chunk } from '../../core/chunk.ts';
 import { Deque } from '../../data/deque.ts';
 import type { Clock, Timer } from '../../loop/clock.ts';
+import { LinkTime } from './link-time.ts';
 
 /** What one direction of a path is like. */
 export interface LinkParameters {
@@ -47,7 +48,7 @@ export class Link {
   readonly #tick: number;
   /** Bytes per ms. */
   #rate: number;
-  #delay: number;
+  readonly #delay: number;
   readonly #queueLimit: number | undefined;
 
   /** Waiting, except for the first, which is being sent and has left at `#firstLeaves`. */
@@ -61,14 +62,9 @@ export class Link {
   #lastArrives = 0;
   #arrivedBytes = 0;
   #congested = false;
-  /** When there was room again, and when that was told. */
-  #roomSince = 0;
   #roomToldAt = Number.NEGATIVE_INFINITY;
 
-  readonly #holds = new Set<string>();
-  #heldAt = 0;
-  /** The length of all holds that are over. */
-  #lostTime = 0;
+  readonly #time: LinkTime;
   #timer: Timer | null = null;
   #timerDue = 0;
 
@@ -78,6 +74,7 @@ export class Link {
    */
   constructor(clock: Clock, parameters: LinkParameters, handler: LinkHandler, tick = 0) {
     this.#clock = clock;
+    this.#time = new LinkTime(clock);
     this.#tick = tick;
     this.#handler = handler;
     this.#rate = checkedRate(parameters.rate ?? UNCAPPED) / 1000;
@@ -93,10 +90,6 @@ export class Link {
   /** Bytes that have come through. */
   get arrivedBytes(): number {
     return this.#arrivedBytes;
-  }
-
-  get isHeld(): boolean {
-    return this.#holds.size > 0;
   }
 
   /** Takes the chunk, congested or not. */
@@ -128,32 +121,22 @@ export class Link {
     this.#rate = checkedRate(rate) / 1000;
     const first = this.#queue.first;
     if (first !== undefined) {
-      const now = Math.max(this.#now(), this.#lastLeft);
+      const now = Math.max(this.#time.now(), this.#lastLeft);
       const unsent = before === UNCAPPED ? sizeOf(first) : (this.#firstLeaves - now) * before;
       this.#firstLeaves = now + unsent / this.#rate;
     }
     this.#arm();
   }
 
-  /** In ms, for what departs from now on; it does not overtake what is on the way. */
-  setDelay(delay: number): void {
-    this.#advance();
-    this.#delay = checkedDelay(delay);
-  }
-
-  /** Holds the link until `release(reason)`; it moves again when no reason is left. */
+  /** Stops the link until `release(reason)`; it moves again when no reason is left. */
   hold(reason: string): void {
-    if (!this.isHeld) {
-      this.#advance();
-      this.#heldAt = this.#clock.now();
-    }
-    this.#holds.add(reason);
+    this.#advance();
+    this.#time.hold(reason);
     this.#arm();
   }
 
   release(reason: string): void {
-    if (!this.#holds.delete(reason) || this.isHeld) return;
-    this.#lostTime += this.#clock.now() - this.#heldAt;
+    this.#time.release(reason);
     this.#arm();
   }
 
@@ -169,11 +152,6 @@ export class Link {
     this.#arm();
   }
 
-  /** The link's own time: the clock's without the holds. */
-  #now(): number {
-    return (this.isHeld ? this.#heldAt : this.#clock.now()) - this.#lostTime;
-  }
-
   get #limit(): number {
     const isUncapped = this.#rate === UNCAPPED;
     return this.#queueLimit ?? (isUncapped ? 16 << 20 : Math.max(64 << 10, this.#rate * 50));
@@ -186,9 +164,11 @@ export class Link {
   #enqueue(item: Chunk | Mark): void {
     this.#advance();
     if (this.#queue.length === 0) {
-      const now = this.#now();
-      const came = now - this.#roomToldAt <= READING_TIME ? this.#roomSince : now;
-      this.#firstLeaves = Math.max(came, this.#lastLeft) + this.#sendingTime(item);
+      const now = this.#time.now();
+      const hasWaited =
+        now - this.#roomToldAt <= Math.min(READING_TIME, this.#limit / 2 / this.#rate);
+      const starts = hasWaited ? this.#lastLeft : Math.max(now, this.#lastLeft);
+      this.#firstLeaves = starts + this.#sendingTime(item);
     }
     this.#queue.push(item);
     this.#queuedBytes += sizeOf(item);
@@ -196,17 +176,15 @@ export class Link {
 
   /** Moves what has left by now from the queue to the way. */
   #advance(): void {
-    if (this.isHeld) return;
-    const due = this.#now() + this.#tick + ROUNDING;
+    if (this.#time.isHeld) return;
+    const due = this.#time.now() + this.#tick + ROUNDING;
     while (this.#queue.length > 0 && this.#firstLeaves <= due) {
-      const hadRoom = this.#waitingBytes <= this.#limit / 2;
       const item = this.#queue.shift()!;
       this.#queuedBytes -= sizeOf(item);
       this.#onTheWayBytes += sizeOf(item);
       this.#lastArrives = Math.max(this.#lastArrives, this.#firstLeaves + this.#delay);
       this.#onTheWay.push({ item, arrives: this.#lastArrives });
       this.#lastLeft = this.#firstLeaves;
-      if (!hadRoom) this.#roomSince = this.#lastLeft;
       const next = this.#queue.first;
       if (next !== undefined) this.#firstLeaves += this.#sendingTime(next);
     }
@@ -219,9 +197,13 @@ export class Link {
   #wake(): void {
     this.#timer = null;
     this.#advance();
-    const now = this.#now();
+    const now = this.#time.now();
     const due = now + this.#tick + ROUNDING;
-    while (!this.isHeld && this.#onTheWay.length > 0 && this.#onTheWay.first!.arrives <= due) {
+    while (
+      !this.#time.isHeld &&
+      this.#onTheWay.length > 0 &&
+      this.#onTheWay.first!.arrives <= due
+    ) {
       const { item } = this.#onTheWay.shift()!;
       this.#onTheWayBytes -= sizeOf(item);
       this.#arrivedBytes += sizeOf(item);
@@ -238,8 +220,8 @@ export class Link {
 
   /** Keeps the one timer at the next thing that happens by itself. */
   #arm(): void {
-    const event = this.isHeld ? undefined : this.#nextEvent();
-    const due = event === undefined ? undefined : event + this.#lostTime;
+    const event = this.#time.isHeld ? undefined : this.#nextEvent();
+    const due = event === undefined ? undefined : this.#time.onClock(event);
     if (this.#timer !== null && due === this.#timerDue) return;
     this.#timer?.cancel();
     this.#timer = null;
@@ -287,7 +269,7 @@ function checkedDelay(delay: number): number {
 
 /** ms that sums of times may be off: without it a timer could fire a hair early for ever. */
 const ROUNDING = 1e-6;
-/** ms from `onRoom` in which bytes that had to wait for it are pushed. */
+/** ms after `onRoom` in which bytes that had to wait for it are pushed. */
 const READING_TIME = 20;
 const UNCAPPED = Number.POSITIVE_INFINITY;
 /** Bytes of a full TCP segment on Ethernet. */

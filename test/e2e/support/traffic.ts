@@ -1,4 +1,4 @@
-import { createCipheriv, createHash } from 'node:crypto';
+import { type Cipher, createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { SlabPool } from '../../../src/data/slab-pool.ts';
@@ -26,10 +26,10 @@ export interface Received {
  * @returns their SHA-256
  */
 export async function send(socket: Socket, bytes: number, seed: number): Promise<string> {
-  const source = keystream(seed);
+  const pattern = new Pattern(seed);
   const hash = createHash('sha256');
   for (let left = bytes; left > 0; left -= PIECE) {
-    const piece = source.update(left < PIECE ? zeros.subarray(0, left) : zeros);
+    const piece = pattern.take(Math.min(left, PIECE));
     hash.update(piece);
     if (!socket.write(piece)) await once(socket, 'drain');
   }
@@ -101,17 +101,27 @@ export function closed(socket: Socket): Promise<unknown> {
 
 /** The SHA-256 of what `send` would write. */
 export function digestOf(bytes: number, seed: number): string {
-  const source = keystream(seed);
+  const pattern = new Pattern(seed);
   const hash = createHash('sha256');
-  for (let left = bytes; left > 0; left -= PIECE) {
-    hash.update(source.update(left < PIECE ? zeros.subarray(0, left) : zeros));
-  }
+  for (let left = bytes; left > 0; left -= PIECE) hash.update(pattern.take(Math.min(left, PIECE)));
   return hash.digest('hex');
 }
 
-/** AES in counter mode: every position has bytes of its own, at a gigabyte per second. */
-function keystream(seed: number): ReturnType<typeof createCipheriv> {
-  const key = Buffer.alloc(16);
-  key.writeUInt32BE(seed >>> 0);
-  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
+/**
+ * Bytes that follow from a seed: AES in counter mode, so that every position has bytes of its own, at
+ * a gigabyte per second.
+ */
+export class Pattern {
+  readonly #cipher: Cipher;
+
+  constructor(seed: number) {
+    const key = Buffer.alloc(16);
+    key.writeUInt32BE(seed >>> 0);
+    this.#cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
+  }
+
+  /** The next bytes. */
+  take(bytes: number): Buffer {
+    return this.#cipher.update(bytes <= PIECE ? zeros.subarray(0, bytes) : Buffer.alloc(bytes));
+  }
 }

@@ -1,0 +1,99 @@
+import type { Lane } from './lane.ts';
+
+/** How long after its last frame interactive traffic counts as live, ms. */
+const LIVE = 5_000;
+/** The queue that bulk may build on the express lane, ms, where routes are smooth. */
+const TIGHT = 15;
+/** Routes that stop for longer than this are bursty, ms. */
+const BURSTY = 100;
+/** Of what a bursty route carries, bulk takes this share on the express lane, in bursts of so many bytes. */
+const SHARE = 0.7;
+const BURST_BYTES = 16 * 1024;
+/** A pace has this long to show that it helps, ms: longer than silences are remembered. */
+const TRIAL = 12_000;
+/** If it does not, none is kept for so long, ms. */
+const FUTILE = 60_000;
+
+/**
+ * Keeps one lane quick for interactive traffic while there is any, at little cost to bulk.
+ *
+ * On smooth routes bulk builds less of a queue there. Where every route is bursty, each policer
+ * drops what comes above its rate, and all that is behind the loss waits for the repair; so on this
+ * lane bulk is paced well below the rate, and its policer has nothing to drop.
+ */
+export class Express {
+  #liveUntil = Number.NEGATIVE_INFINITY;
+  #lane: Lane | null = null;
+  /** Bytes of bulk that the pace allows by now. */
+  #allowance = 0;
+  #allowedAt = 0;
+  #sentBytes = 0;
+  #pacedAt = 0;
+  #futileUntil = Number.NEGATIVE_INFINITY;
+
+  /** Interactive data was sent. */
+  note(now: number): void {
+    this.#liveUntil = now + LIVE;
+  }
+
+  /** Sets what bulk may have in flight on each lane. */
+  update(lanes: readonly Lane[], now: number): void {
+    const lane = lanes.length > 1 && now < this.#liveUntil ? this.#choose(lanes) : null;
+    if (lane !== this.#lane) {
+      if (this.#lane !== null) {
+        this.#lane.bulkLimit = Number.POSITIVE_INFINITY;
+        this.#lane.isPaced = false;
+      }
+      this.#lane = lane;
+      this.#allowance = 0;
+      this.#allowedAt = now;
+      this.#sentBytes = lane?.sentBytes ?? 0;
+    }
+    if (lane === null) return;
+    // Paced, the lane shows no bursts of its own any more; the others say whether there still are.
+    const isBursty = lane.isPaced || lane.path.burst > BURSTY;
+    const isPaced =
+      isBursty &&
+      now >= this.#futileUntil &&
+      lanes.every((other) => other === lane || isBurstyOrUnfit(other));
+    if (isPaced && !lane.isPaced) this.#pacedAt = now;
+    // Bursts that go on in spite of the pace are losses, not a policer's.
+    if (isPaced && now - this.#pacedAt > TRIAL && lane.path.burst > BURSTY) {
+      this.#futileUntil = now + FUTILE;
+    }
+    lane.isPaced = isPaced;
+    lane.bulkLimit = lane.isPaced ? this.#pace(lane, now) : lane.path.tightCap(TIGHT);
+  }
+
+  /** Keeps to a lane for as long as no other is clearly quicker. */
+  #choose(lanes: readonly Lane[]): Lane | null {
+    let best: Lane | null = null;
+    for (const lane of lanes) {
+      if (lane.health !== 'good' || lane.isDraining) continue;
+      if (best === null || delay(lane) < delay(best)) best = lane;
+    }
+    const current = this.#lane;
+    if (best === null || current === null || !lanes.includes(current)) return best;
+    const isFit = current.health === 'good' && !current.isDraining;
+    return isFit && delay(current) < 1.5 * delay(best) + TIGHT ? current : best;
+  }
+
+  /** A token bucket: what may be in flight so that bulk keeps its pace. */
+  #pace(lane: Lane, now: number): number {
+    const earned = (now - this.#allowedAt) * lane.path.sustainedRate * SHARE;
+    this.#allowedAt = now;
+    const spent = lane.sentBytes - this.#sentBytes;
+    this.#sentBytes = lane.sentBytes;
+    this.#allowance = Math.min(BURST_BYTES, this.#allowance + earned - spent);
+    return lane.inFlight + this.#allowance;
+  }
+}
+
+function isBurstyOrUnfit(lane: Lane): boolean {
+  return lane.path.burst > BURSTY || lane.health !== 'good' || lane.isDraining;
+}
+
+/** What an interactive frame would take, apart from today's queue. */
+function delay(lane: Lane): number {
+  return lane.path.minRtt / 2 + lane.path.burst;
+}

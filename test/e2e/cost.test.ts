@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { MiB } from './support/numbers.ts';
+import { Pair } from './support/pair.ts';
+import { Target } from './support/target.ts';
+import { until, within } from './support/wait.ts';
+
+// System calls per MiB carried: counted, not timed. Most of a proxy's time is spent in them.
+
+const SIZE = 128 * MiB;
+/** Reads, writes, waits and what else it takes; a frame of 512 KiB could do with 3. */
+const MOST_PER_MIB = 60;
+
+for (const plain of [true, false]) {
+  const kind = plain ? 'plain' : 'TLS';
+  test(`system calls of a pair with ${kind} lanes`, { timeout: 60_000 }, async (t) => {
+    const reason = whyNoStrace();
+    if (reason !== null) return t.skip(reason);
+    let sunk = 0;
+    const target = await Target.start((socket) => {
+      socket.on('data', (data: Buffer) => {
+        sunk += data.length;
+      });
+    });
+    t.after(() => target.close());
+    const pair = await Pair.start(t, { to: target.address, plain });
+    const socket = await pair.connect();
+    await push(socket, SIZE / 2);
+    await until(
+      () => sunk >= SIZE / 2,
+      20_000,
+      () => 'the first half',
+    );
+
+    const traces = await Promise.all([
+      Trace.start(t, pair.entry.pid),
+      Trace.start(t, pair.exit.pid),
+    ]);
+    await push(socket, SIZE);
+    await until(
+      () => sunk >= SIZE * 1.5,
+      40_000,
+      () => `the rest: ${sunk} bytes so far`,
+    );
+    for (const trace of traces) {
+      const { calls, table } = await trace.stop();
+      const perMiB = (calls * MiB) / SIZE;
+      t.diagnostic(`${perMiB.toFixed(1)} system calls per MiB`);
+      assert.ok(calls > SIZE / (4 * MiB), `too few to be true:\n${table}`);
+      assert.ok(perMiB <= MOST_PER_MIB, `${perMiB} system calls per MiB:\n${table}`);
+    }
+  });
+}
+
+/** strace, counting the calls of a running process and all its threads. */
+class Trace {
+  readonly #child: ChildProcess;
+  #output = '';
+
+  static async start(t: TestContext, pid: number): Promise<Trace> {
+    const trace = new Trace(pid);
+    t.after(() => trace.#child.kill('SIGKILL'));
+    await until(
+      () => /attached/.test(trace.#output),
+      5_000,
+      () => `strace: ${trace.#output}`,
+    );
+    return trace;
+  }
+
+  private constructor(pid: number) {
+    this.#child = spawn('strace', ['-c', '-f', '-p', `${pid}`], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#child.stderr!.on('data', (data: Buffer) => {
+      this.#output += data.toString();
+    });
+  }
+
+  /** Detaches; the sum of the table that it prints. */
+  async stop(): Promise<{ calls: number; table: string }> {
+    const ended = once(this.#child, 'close');
+    this.#child.kill('SIGINT');
+    await within(10_000, ended, 'the end of strace');
+    const table = this.#output.slice(this.#output.indexOf('% time'));
+    const total = /^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)\s+(?:\d+\s+)?total$/m.exec(table);
+    return { calls: Number(total?.[1] ?? 0), table };
+  }
+}
+
+async function push(socket: Socket, bytes: number): Promise<void> {
+  const piece = Buffer.alloc(MiB, 'x');
+  for (let sent = 0; sent < bytes; sent += piece.length) {
+    if (!socket.write(piece)) await once(socket, 'drain');
+  }
+}
+
+/** Why calls cannot be counted here; null if they can. */
+function whyNoStrace(): string | null {
+  const probe = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 10_000)']);
+  const { error, stderr } = spawnSync('strace', ['-c', '-p', `${probe.pid}`], {
+    timeout: 500,
+    killSignal: 'SIGINT',
+    encoding: 'utf8',
+  });
+  probe.kill('SIGKILL');
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT') {
+    return 'strace is not installed (Debian: apt install strace)';
+  }
+  return /attached/.test(stderr) ? null : `strace may not attach to a process: ${stderr.trim()}`;
+}
