@@ -25,10 +25,15 @@ export class Lab {
   async start(port: number, command: string, args: readonly string[]): Promise<ProxyProcess> {
     const proxy = new ProxyProcess(command, args);
     this.#proxies.add(proxy);
-    await until(() => {
-      proxy.check();
-      return isListening(port);
-    }, `${command} did not listen at port ${port}`);
+    try {
+      await until(() => {
+        proxy.check();
+        return isListening(port);
+      }, `${command} did not listen at port ${port}`);
+    } catch (error) {
+      await this.stop([proxy]);
+      throw error;
+    }
     return proxy;
   }
 

@@ -61,7 +61,9 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   const congestion = congestionControl();
   const isDefault = congestion === defaultCongestionControl();
   const { processor, cores, kernel, node } = machine;
-  say(`${processor}, ${cores} cores, ${kernel}, ${congestion}, Node ${node}`);
+  say(
+    `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${kernel}, ${congestion}, Node ${node}`,
+  );
   warnOfMissing();
 
   const lab = new Lab();

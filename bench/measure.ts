@@ -68,14 +68,18 @@ export function chainSubject(
 const WARM = 250;
 
 /** The window of a sample, and how much CPU time the proxies took in it. */
-export function stopwatch(context: Context, chain: Chain): { window: Window; cpu(): number } {
+export function stopwatch(
+  context: Context,
+  chain: Chain,
+  warm = WARM,
+): { window: Window; cpu(): number } {
   const used = () => chain.proxies.reduce((sum, proxy) => sum + proxy.cpuSeconds, 0);
   let before = 0;
   const onBegin = () => {
     before = used();
   };
   return {
-    window: { warm: WARM, counted: context.duration, onBegin },
+    window: { warm, counted: context.duration, onBegin },
     cpu: () => used() - before,
   };
 }

@@ -83,7 +83,12 @@ class Runner {
   }
 
   row(keys: readonly string[]): Row {
-    const values = keys.map((key) => [key, this.#samples.map((sample) => sample[key] ?? null)]);
+    // A round in which nothing arrived has no cost per byte.
+    const valueIn = (sample: Sample, key: string) => {
+      const value = sample[key] ?? null;
+      return Number.isFinite(value) ? value : null;
+    };
+    const values = keys.map((key) => [key, this.#samples.map((sample) => valueIn(sample, key))]);
     return { subject: this.name, values: Object.fromEntries(values), failure: this.#failure };
   }
 

@@ -2,6 +2,8 @@ import type { Contender } from '../contender.ts';
 import { chainSubject, figures, type Measure, stopwatch } from '../measure.ts';
 
 const CONNECTIONS = 1000;
+/** So many take longer to get going, ms. */
+const WARM = 1_000;
 
 /** Everybody at once: what counts is the sum, the memory that it takes, and that nobody starves. */
 export function many(contenders: readonly Contender[], baseline: Contender): Measure {
@@ -19,7 +21,7 @@ export function many(contenders: readonly Contender[], baseline: Contender): Mea
     baseline: baseline.name,
     subjects: contenders.map((contender) =>
       chainSubject(contender, async (context, chain) => {
-        const { window, cpu } = stopwatch(context, chain);
+        const { window, cpu } = stopwatch(context, chain, WARM);
         const result = await context.load.bulk(chain.port, 'push', CONNECTIONS, window);
         const used = cpu();
         const peaks = chain.proxies.map((proxy) => proxy.peakResidentBytes / 2 ** 20);

@@ -41,7 +41,7 @@ function measureSection(measure: MeasureResult): string[] {
 function where({ machine, congestion }: RunResult): string {
   const { processor, cores, memoryGiB, kernel, node, peers } = machine;
   const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
-  return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, congestion control ${congestion}, Node ${node.slice(1)}. Compared to: ${versions.join(', ')}.`;
+  return `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${memoryGiB} GiB, ${kernel}, congestion control ${congestion}, Node ${node.slice(1)}. Compared to: ${versions.join(', ')}.`;
 }
 
 function barText(runs: readonly RunResult[], judged: RunResult): string {

@@ -19,7 +19,7 @@ import { randomBytes } from '../sys/crypto.ts';
 import type { ExitConfig } from './config.ts';
 import { acceptCarrier, handshakeOptions, sessionName } from './lane-transport.ts';
 import { News } from './news.ts';
-import { INITIAL_WINDOW, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
+import { initialWindow, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
 import type { Targets } from './targets.ts';
@@ -27,6 +27,8 @@ import type { Targets } from './targets.ts';
 const MAX_SESSIONS = 256;
 /** Lanes of one session: twice what an entry may ask for, since lost ones may not have been missed yet. */
 const MAX_LANES = 128;
+/** Lane ids that an entry may have lost to joins that failed, over the life of a session. */
+const MAX_LANE_GAPS = 65_536;
 
 /** A session as the exit keeps it. */
 interface Downlink {
@@ -35,7 +37,7 @@ interface Downlink {
   readonly peer: string;
   readonly trunk: Trunk;
   readonly resume: number;
-  /** Lane ids that were used: each is good for one join. */
+  /** Lane ids that were used, and all before the first: each is good for one join. */
   readonly usedLanes: IdSet;
   orphan: Timer | null;
 }
@@ -114,13 +116,14 @@ export class Downlinks {
   #settings(sessionWindow: number): Settings {
     return {
       sessionWindow,
-      initialWindow: INITIAL_WINDOW,
+      initialWindow: initialWindow(sessionWindow),
       maxChannels: MAX_CHANNELS,
       resume: this.#config.resume,
     };
   }
 
   #decide(hello: Hello): ReplyStatus {
+    if (hello.lane === 0) return ReplyStatus.BAD_HELLO;
     if (hello.kind === HelloKind.NEW) {
       if (this.#isGoingAway) return ReplyStatus.GOING_AWAY;
       const isFull = this.#sessions.size >= MAX_SESSIONS || !this.#memory.hasRoom;
@@ -129,8 +132,8 @@ export class Downlinks {
     const downlink = this.#sessions.get(hex(hello.session));
     if (downlink === undefined) return ReplyStatus.UNKNOWN_SESSION;
     const { usedLanes } = downlink;
-    const isUsed = hello.lane === 0 || usedLanes.has(hello.lane);
-    if (isUsed || usedLanes.gapsBefore(hello.lane) > MAX_LANES) return ReplyStatus.BAD_HELLO;
+    const gaps = usedLanes.gaps + usedLanes.gapsBefore(hello.lane);
+    if (usedLanes.has(hello.lane) || gaps > MAX_LANE_GAPS) return ReplyStatus.BAD_HELLO;
     return downlink.trunk.session.lanes.length >= MAX_LANES ? ReplyStatus.BUSY : ReplyStatus.OK;
   }
 
@@ -157,7 +160,7 @@ export class Downlinks {
         role: 'exit',
         scheduler: createScheduler(this.#config.scheduler),
         sessionWindow: window,
-        initialWindow: INITIAL_WINDOW,
+        initialWindow: initialWindow(window),
         peerSessionWindow: joined.peer.sessionWindow,
         peerInitialWindow: joined.peer.initialWindow,
         maxChannels: MAX_CHANNELS,
@@ -178,7 +181,7 @@ export class Downlinks {
     );
     const resume = Math.min(this.#config.resume, joined.peer.resume);
     const { key } = joined.ticket;
-    const usedLanes = new IdSet(1);
+    const usedLanes = new IdSet(joined.lane);
     const downlink: Downlink = { name, key, peer, trunk, resume, usedLanes, orphan: null };
     this.#sessions.set(id, downlink);
     this.#logger.info('session up', { session: name, peer });

@@ -2,8 +2,10 @@ import { Budget } from '../data/budget.ts';
 import { SlabPool } from '../data/slab-pool.ts';
 import type { MemoryStatus } from './status.ts';
 
-/** Bytes that a peer may send on a new channel before it hears more. */
-export const INITIAL_WINDOW = 64 * 1024;
+/** The window of a new channel: a small part of the session's, so that many readers may stop. */
+const INITIAL_SHARE = 1 / 256;
+const MIN_INITIAL_WINDOW = 4 * 1024;
+const MAX_INITIAL_WINDOW = 64 * 1024;
 /** Channels of one session. */
 export const MAX_CHANNELS = 16_384;
 
@@ -11,6 +13,12 @@ export const MAX_CHANNELS = 16_384;
 const SESSION_SHARE = 0.5;
 const MAX_SESSION_WINDOW = 64 * 1024 * 1024;
 const MIN_SESSION_WINDOW = 256 * 1024;
+
+/** Bytes that a peer may send on a new channel before it hears more. */
+export function initialWindow(sessionWindow: number): number {
+  const share = Math.floor(sessionWindow * INITIAL_SHARE);
+  return Math.min(MAX_INITIAL_WINDOW, Math.max(MIN_INITIAL_WINDOW, share));
+}
 
 /**
  * The memory of one proxy process, bounded by `--memory`.

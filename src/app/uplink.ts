@@ -11,7 +11,7 @@ import { createScheduler } from '../protocol/scheduler.ts';
 import type { EntryConfig } from './config.ts';
 import { LaneKeeper, type Route } from './lane-keeper.ts';
 import { dialCarrier, handshakeOptions, peerOfRoute, sessionName } from './lane-transport.ts';
-import { INITIAL_WINDOW, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
+import { initialWindow, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
 import type { Readiness } from './service.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
@@ -137,9 +137,10 @@ export class Uplink {
   }
 
   #settings(): Settings {
+    const sessionWindow = this.#current?.window ?? this.#memory.sessionWindow;
     return {
-      sessionWindow: this.#current?.window ?? this.#memory.sessionWindow,
-      initialWindow: INITIAL_WINDOW,
+      sessionWindow,
+      initialWindow: initialWindow(sessionWindow),
       maxChannels: MAX_CHANNELS,
       resume: this.#config.resume,
     };
@@ -153,7 +154,7 @@ export class Uplink {
         role: 'entry',
         scheduler: createScheduler(this.#config.scheduler),
         sessionWindow: window,
-        initialWindow: INITIAL_WINDOW,
+        initialWindow: initialWindow(window),
         peerSessionWindow: joined.peer.sessionWindow,
         peerInitialWindow: joined.peer.initialWindow,
         maxChannels: MAX_CHANNELS,

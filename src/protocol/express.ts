@@ -4,8 +4,8 @@ import type { Lane } from './lane.ts';
 const LIVE = 5_000;
 /** The queue that bulk may build on the express lane, ms, where routes are smooth. */
 const TIGHT = 15;
-/** Routes that stop for longer than this are bursty, ms. */
-const BURSTY = 100;
+/** Routes that need a longer allowance than this are bursty, ms: a retransmission timeout is 200. */
+const BURSTY = 200;
 /** Of what a bursty route carries, bulk takes this share on the express lane, in bursts of so many bytes. */
 const SHARE = 0.7;
 const BURST_BYTES = 16 * 1024;
@@ -45,9 +45,6 @@ export class Express {
         this.#lane.isPaced = false;
       }
       this.#lane = lane;
-      this.#allowance = 0;
-      this.#allowedAt = now;
-      this.#sentBytes = lane?.sentBytes ?? 0;
     }
     if (lane === null) return;
     // Paced, the lane shows no bursts of its own any more; the others say whether there still are.
@@ -56,7 +53,7 @@ export class Express {
       isBursty &&
       now >= this.#futileUntil &&
       lanes.every((other) => other === lane || isBurstyOrUnfit(other));
-    if (isPaced && !lane.isPaced) this.#pacedAt = now;
+    if (isPaced && !lane.isPaced) this.#startPace(lane, now);
     // Bursts that go on in spite of the pace are losses, not a policer's.
     if (isPaced && now - this.#pacedAt > TRIAL && lane.path.burst > BURSTY) {
       this.#futileUntil = now + FUTILE;
@@ -76,6 +73,13 @@ export class Express {
     if (best === null || current === null || !lanes.includes(current)) return best;
     const isFit = current.health === 'good' && !current.isDraining;
     return isFit && delay(current) < 1.5 * delay(best) + TIGHT ? current : best;
+  }
+
+  #startPace(lane: Lane, now: number): void {
+    this.#pacedAt = now;
+    this.#allowance = 0;
+    this.#allowedAt = now;
+    this.#sentBytes = lane.sentBytes;
   }
 
   /** A token bucket: what may be in flight so that bulk keeps its pace. */

@@ -17,13 +17,13 @@ export interface LanePort {
 export type Health = 'good' | 'suspect' | 'stalled';
 
 /** An item in flight. */
-interface Flight {
+export interface Flight {
   readonly item: Item;
   /** The count of lane bytes at its end: what an acknowledgement must reach. */
   readonly end: number;
   readonly sentAt: number;
-  /** When it should be acknowledged, by what was known when it was sent. */
-  readonly dueAt: number;
+  /** Bytes that were in flight with it, its own included. */
+  readonly inFlight: number;
 }
 
 /** An acknowledgement goes out at once after this many bytes, or this long after the first byte. */
@@ -111,7 +111,8 @@ export class Lane {
   /** How much later than expected the oldest acknowledgement is, ms: shows trouble before any timer does. */
   late(now: number): number {
     const head = this.#flights.first;
-    return head === undefined ? 0 : Math.max(0, now - Math.max(head.dueAt, this.progressAt));
+    if (head === undefined) return 0;
+    return Math.max(0, now - Math.max(this.#dueAt(head), this.progressAt));
   }
 
   /** When `bytes` more would arrive if sent now: ms from now. */
@@ -125,17 +126,23 @@ export class Lane {
     if (this.#flights.length === 0) this.progressAt = now;
     const end = this.sentBytes;
     this.#inFlight = end - this.ackedBytes;
-    const dueAt = now + this.path.expectedRtt(this.#inFlight) + ACK_SLACK;
-    this.#flights.push({ item, end, sentAt: now, dueAt });
+    const flight = { item, end, sentAt: now, inFlight: this.#inFlight };
+    this.#flights.push(flight);
     item.carriers += 1;
     if (item.kind !== 'data') return;
     item.lane = this;
-    item.dueAt = dueAt;
+    item.flight = flight;
   }
 
   /** When the segment, which this lane took last, should arrive: ms from now. */
   remaining(segment: Segment, now: number): number {
-    return this.late(now) + Math.max(0, segment.dueAt - this.path.minRtt / 2 - now);
+    const dueAt = segment.flight === null ? now : this.#dueAt(segment.flight);
+    return this.late(now) + Math.max(0, dueAt - this.path.minRtt / 2 - now);
+  }
+
+  /** When it should be acknowledged, by what is known of the route now. */
+  #dueAt(flight: Flight): number {
+    return flight.sentAt + this.path.expectedRtt(flight.inFlight) + ACK_SLACK;
   }
 
   /** `time` ms of silence were not this lane's fault. */
@@ -186,21 +193,25 @@ export class Lane {
     if (received <= this.ackedBytes) return 0;
     const bytes = received - this.ackedBytes;
     this.ackedBytes = received;
-    let sentAt: number | null = null;
+    let ended: Flight | null = null;
+    let waitingSince = now;
     for (;;) {
       const flight = this.#flights.first;
       if (flight === undefined || flight.end > received) break;
       this.#flights.shift();
       flight.item.carriers -= 1;
-      // Karn's rule: what a common pause held up says nothing of the route.
-      sentAt = flight.sentAt >= this.#excusedAt ? flight.sentAt : null;
+      if (ended === null) waitingSince = flight.sentAt;
+      ended = flight;
       onItem(flight.item);
     }
     const last = this.#flights.last;
     this.#inFlight = last === undefined ? 0 : last.end - received;
     this.progressAt = now;
     this.ackedAt = now;
-    this.path.onAck(now, bytes, sentAt, delay);
+    // Karn's rule: what a common pause held up says nothing of the route.
+    const sentAt = ended !== null && ended.sentAt >= this.#excusedAt ? ended.sentAt : null;
+    const inFlight = ended?.inFlight ?? 0;
+    this.path.onAck(now, { bytes, sentAt, inFlight, waitingSince, delay });
     return bytes;
   }
 

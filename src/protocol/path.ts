@@ -14,8 +14,8 @@ const MAX_BURST = 400;
 /** On fast routes the allowance is bytes that stay in the processor's cache, but at least 5 ms. */
 const FAST_BURST_BYTES = 2 * 1024 * 1024;
 const FAST_BURST_TIME = 5;
-/** A full lane without this much queue for two round trips could carry more, ms. */
-const CLEAR_QUEUE = 5;
+/** A full lane with less queue than this for two round trips could carry more, ms: a chunk's time. */
+const CLEAR_QUEUE = 10;
 /** Of what the bare route holds, so much is in flight while a probe lets the queue drain. */
 const PROBE_SHARE = 0.9;
 /** Growth of the cap per byte acknowledged: at the start, and when a full lane shows no queue. */
@@ -29,8 +29,24 @@ const MAX_CHUNK = 512 * 1024;
 const RATE_LONG = 1_000;
 const RATE_SHORT = 200;
 const RATE_STARTUP = 50;
+/** A wait longer than this is a queue's and shows what the route carries at most, ms. */
+const GUESS_QUEUE = 10;
 /** How far back rates are remembered, ms. */
 const RATE_MEMORY = 4_000;
+
+/** An acknowledgement, and the last of the flights that it ends. */
+export interface Acknowledged {
+  /** Newly acknowledged. */
+  readonly bytes: number;
+  /** When that flight was sent, ms; null if it says nothing of the RTT. */
+  readonly sentAt: number | null;
+  /** Bytes that were in flight with it, its own included. */
+  readonly inFlight: number;
+  /** When the first of the flights was sent. */
+  readonly waitingSince: number;
+  /** How long the peer held the acknowledgement back, ms. */
+  readonly delay: number;
+}
 
 /**
  * What a sender knows of one lane's route: round-trip time, delivery rate, and how much may be in
@@ -54,6 +70,8 @@ export class Path {
   readonly #delivered = new RateMeter(RATE_MEMORY / 2);
   /** Bytes per ms. */
   #rate = 0;
+  /** Until the full lane has been measured: what queues have shown to be the most. */
+  #guess = Number.POSITIVE_INFINITY;
   #cap = INITIAL_CAP;
   #isGrowing = true;
   /** Growth of the cap per byte acknowledged. */
@@ -65,6 +83,8 @@ export class Path {
   #measuredAt: number | null = null;
   // Growth goes by rounds of the full lane: from a time until what was sent then is acknowledged.
   #roundStart = 0;
+  #roundBytes = 0;
+  /** Of the round before. */
   #roundRate = 0;
   #isQueueSeen = false;
   /** Since when the full lane has shown no queue. */
@@ -117,7 +137,7 @@ export class Path {
 
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
-    if (this.#isGrowing) return this.cap;
+    if (this.#isGrowing && this.#gain === STARTUP_GAIN) return this.cap;
     return Math.min(this.cap, Math.max(2 * this.chunk, this.rate * (this.minRtt + allowance)));
   }
 
@@ -149,25 +169,24 @@ export class Path {
     }
   }
 
-  /**
-   * `bytes` more were acknowledged.
-   * @param sentAt when the last of them was sent, ms; null if that says nothing of the RTT
-   * @param delay how long the peer held the acknowledgement back, ms
-   */
-  onAck(now: number, bytes: number, sentAt: number | null, delay: number): void {
+  onAck(now: number, acknowledged: Acknowledged): void {
+    const { bytes, sentAt, waitingSince, delay } = acknowledged;
     const last = this.#lastAckAt ?? now;
     this.#lastAckAt = now;
+    this.#roundBytes += bytes;
     this.#delivered.add(now - last, bytes);
     const isOfFull = this.#fullSince !== null && sentAt !== null && sentAt >= this.#fullSince;
     if (this.#measuredAt !== null) this.#carried.add(now - this.#measuredAt, bytes);
     if (this.#measuredAt !== null || isOfFull) this.#measuredAt = now;
-    this.#updateRate();
     if (sentAt !== null) {
       const rtt = Math.max(0.01, now - sentAt - delay);
       this.#trips.note(rtt, now);
-      this.#silences.note(now - Math.max(last, sentAt + this.minRtt), now);
-      if (isOfFull) this.#notePhase(rtt - this.minRtt, sentAt, now);
+      this.#silences.note(now - Math.max(last, waitingSince + this.minRtt), now);
+      const queue = rtt - this.minRtt;
+      if (queue > GUESS_QUEUE) this.#guess = Math.min(this.#guess, acknowledged.inFlight / queue);
+      if (isOfFull) this.#notePhase(queue, sentAt, now);
     }
+    this.#updateRate();
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
     else if (isOfFull && !this.#isQueueSeen) {
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#gain * bytes);
@@ -186,6 +205,7 @@ export class Path {
     this.#delivered.reset();
     this.#trips.cancelProbe();
     this.#rate = 0;
+    this.#guess = Number.POSITIVE_INFINITY;
     this.#cap = INITIAL_CAP;
     this.#isGrowing = true;
     this.#gain = STARTUP_GAIN;
@@ -215,32 +235,45 @@ export class Path {
 
   #updateRate(): void {
     const { srtt, minRtt } = this;
-    const window = this.#isGrowing ? RATE_STARTUP : RATE_SHORT;
-    let rate = this.#rate;
+    const delivered = this.#delivered;
+    const window = Math.max(this.#isGrowing ? RATE_STARTUP : RATE_SHORT, srtt);
+    let rate = delivered.measured >= window ? delivered.rate(window) : 0;
     // Before there is a good part of a round trip its figure is a burst's, not the route's.
-    if (this.#carried.measured >= Math.max(10, minRtt / 2)) {
-      const long = this.#carried.rate(Math.max(RATE_LONG, 4 * srtt));
-      rate = Math.max(long, this.#carried.rate(Math.max(RATE_SHORT, 4 * minRtt)));
+    const isMeasured = this.#carried.measured >= Math.max(10, minRtt / 2);
+    if (isMeasured) {
+      rate = Math.max(rate, this.#carried.rate(Math.max(RATE_LONG, 4 * srtt)));
+      rate = Math.max(rate, this.#carried.rate(Math.max(RATE_SHORT, 4 * minRtt)));
     }
-    this.#rate = Math.max(rate, this.#delivered.rate(Math.max(window, srtt)));
+    // A lane that grows, or was never full, may carry more than it was given.
+    if (this.#isGrowing || !isMeasured) {
+      rate = Math.max(rate, Math.min(this.#guess, this.#cap / minRtt));
+    }
+    this.#rate = rate;
   }
 
   /** `queue`: how much longer than the bare route the acknowledged bytes took, ms. */
   #notePhase(queue: number, sentAt: number, now: number): void {
     this.#isQueueSeen ||= queue > MIN_BURST;
-    if (queue >= CLEAR_QUEUE) this.#clearSince = null;
+    if (this.srtt - this.minRtt >= CLEAR_QUEUE) this.#clearSince = null;
     else this.#clearSince ??= now;
     if (!this.#isGrowing) {
       if (this.#clearSince === null || now - this.#clearSince < 2 * this.srtt) return;
       this.#isGrowing = true;
       this.#gain = CLIMB_GAIN;
-    } else if (sentAt < this.#roundStart) return;
-    else if (this.#isQueueSeen && this.#rate < (1 + this.#gain / 4) * this.#roundRate) {
+      this.#startRound(0, now);
+    } else if (sentAt >= this.#roundStart) {
+      const rate = this.#roundBytes / Math.max(1, now - this.#roundStart);
       // While the rate still grows, the queue is that of TCP's own slow start.
-      this.#isGrowing = false;
+      const isDone = this.#isQueueSeen && rate < (1 + this.#gain / 4) * this.#roundRate;
+      this.#isGrowing = !isDone;
+      this.#startRound(rate, now);
     }
+  }
+
+  #startRound(rateBefore: number, now: number): void {
     this.#roundStart = now;
-    this.#roundRate = this.#rate;
+    this.#roundRate = rateBefore;
+    this.#roundBytes = 0;
     this.#isQueueSeen = false;
   }
 

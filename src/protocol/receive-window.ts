@@ -10,12 +10,13 @@ const FAST_TIME = 600;
  *
  * 1. Credit is returned on consumption, never on receipt: a slow reader holds up its own channel.
  * 2. A limit is an absolute offset and never falls, so a lost, doubled or late one does no harm.
- * 3. The peer is told when a quarter of the window is free again, not per frame.
+ * 3. The peer is told when a share of the window is free again, a quarter for channels, not per frame.
  * 4. The size doubles when half of it was consumed within a few round trips, or 0.6 s: the window,
  *    not the application, was the limit, and what rides out one stall of a lane fits in it
  *    (RFC 6182 section 5.3; the doubling is QUIC's).
  */
 export class ReceiveWindow {
+  readonly #share: number;
   #size: number;
   #consumed = 0;
   /** What the peer was told. */
@@ -24,7 +25,9 @@ export class ReceiveWindow {
   #markAt: number | null = null;
   #markConsumed = 0;
 
-  constructor(size: number) {
+  /** The peer is told of a new limit when this share of the size is free again. */
+  constructor(size: number, share = 1 / 4) {
+    this.#share = share;
     this.#size = size;
     this.#limit = size;
   }
@@ -49,7 +52,7 @@ export class ReceiveWindow {
   }
 
   get isStale(): boolean {
-    return this.#consumed + this.#size - this.#limit >= this.#size / 4;
+    return this.#consumed + this.#size - this.#limit >= this.#size * this.#share;
   }
 
   /** The size that this window should have, given room to grow to. */

@@ -1,6 +1,6 @@
 import type { Chunk } from '../core/chunk.ts';
 import type { Channel } from './channel.ts';
-import type { Lane } from './lane.ts';
+import type { Flight, Lane } from './lane.ts';
 
 /**
  * A range of a channel's bytes on its way to the peer. It is kept until one lane acknowledges it.
@@ -19,11 +19,10 @@ export class Segment {
   /** Lanes that have it in flight. */
   carriers = 0;
   isQueued = false;
-  /** How often it was sent, and the lane that took it last. */
+  /** How often it was sent, the lane that took it last, and as what. */
   sends = 0;
   lane: Lane | null = null;
-  /** When that lane should have it acknowledged. */
-  dueAt = 0;
+  flight: Flight | null = null;
   /** Sent ahead of bulk, because its channel sends little. */
   isSparse = false;
   /** The pieces that it was cut into for re-sending on slower lanes; they are tracked in its stead. */

@@ -15,6 +15,12 @@ import type { Scheduler } from './scheduler.ts';
 import { Control } from './segment.ts';
 import { Transmitter } from './transmitter.ts';
 
+/**
+ * The share of the session window whose return is told. What is free and untold lies idle, and with
+ * stopped readers it may be all that there is for the others.
+ */
+const SESSION_SHARE = 1 / 32;
+
 /** What both ends agreed on in the handshake, and this end's own bounds. Bytes. */
 export interface SessionOptions {
   readonly role: 'entry' | 'exit';
@@ -73,7 +79,7 @@ export class Session {
   constructor(options: SessionOptions, handler: SessionHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#window = new ReceiveWindow(options.sessionWindow);
+    this.#window = new ReceiveWindow(options.sessionWindow, SESSION_SHARE);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
     this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
     this.#lanes = new Lanes(this.transmitter, (lane, reason) => handler.onLaneDone(lane, reason));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, type TestContext, test } from 'node:test';
@@ -15,7 +16,7 @@ const KILOBYTE = 1000;
 const MEGABYTE = 1_000_000;
 const limited = { timeout: 20_000 }; // ms
 /** ms for which a measured process may be kept from running. */
-const MOST_LAG = 25;
+const MOST_LAG = 10;
 
 interface Target {
   readonly port: number;
@@ -145,17 +146,35 @@ function assertWithin(actual: number, wanted: number, part: number, what: string
 }
 
 /**
- * Measures again, up to five times, while this process did not get the processor when it needed it:
- * then the figures are those of the machine's other work.
+ * Judges by figures of this run only. What failed while the machine's other work was in the way (this
+ * process was kept from running, or the kernel, short of memory, dropped segments and waited to send
+ * them again) is measured anew; if that happens five times, the test is skipped.
  */
-async function undisturbed<Figures>(measure: () => Promise<Figures>): Promise<Figures> {
-  for (let attempt = 1; ; attempt += 1) {
+async function judge(t: TestContext, measure: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
     const lag = monitorEventLoopDelay({ resolution: 5 });
+    const timeouts = retransmissionTimeouts();
     lag.enable();
-    const figures = await measure();
-    lag.disable();
-    if (lag.max < MOST_LAG * 1e6 || attempt === 5) return figures;
+    try {
+      return await measure();
+    } catch (error) {
+      if (lag.max < MOST_LAG * 1e6 && retransmissionTimeouts() === timeouts) throw error;
+      t.diagnostic(`disturbed: ${error}`);
+    } finally {
+      lag.disable();
+    }
   }
+  t.skip('the machine is too busy with other work to measure');
+}
+
+/** Of all TCP connections of the machine, as Linux counts them; elsewhere 0. */
+function retransmissionTimeouts(): number {
+  if (process.platform !== 'linux') return 0;
+  const [names, values] = readFileSync('/proc/net/netstat', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('TcpExt:'))
+    .map((line) => line.split(' '));
+  return Number(values?.[names?.indexOf('TCPTimeouts') ?? -1] ?? 0);
 }
 
 const both = (rate: number, delay: number): PathParameters => ({
@@ -166,21 +185,21 @@ const both = (rate: number, delay: number): PathParameters => ({
 describe('emulator', () => {
   for (const rate of [100 * KILOBYTE, MEGABYTE, 12 * MEGABYTE]) {
     test(`a rate of ${rate} bytes/s holds within 3 %, both ways at once`, limited, async (t) => {
-      const [down, up] = await undisturbed(async () => {
+      await judge(t, async () => {
         const { near, far } = await open(t, both(rate, 20));
         void pour(near, rate * 1.5);
         void pour(far, rate * 1.5);
-        return Promise.all([rateOf(near), rateOf(far)]);
+        const [down, up] = await Promise.all([rateOf(near), rateOf(far)]);
+        assertWithin(up, rate, 0.03, 'up');
+        assertWithin(down, rate, 0.03, 'down');
       });
-      assertWithin(up, rate, 0.03, 'up');
-      assertWithin(down, rate, 0.03, 'down');
     });
   }
 
   test('16 connections of 100 Mbit/s in total keep their unequal rates', limited, async (t) => {
     const target = await startTarget(t);
     const rateAt = (index: number): number => [1, 2, 5, 10][index % 4]! * 173_600;
-    const measured = await undisturbed(async () => {
+    await judge(t, async () => {
       const emulator = await start(t, target.port, (index) => both(rateAt(index), 10 + index));
       const rates: Promise<number>[] = [];
       for (let index = 0; index < 16; index += 1) {
@@ -189,33 +208,33 @@ describe('emulator', () => {
         rates.push(rateOf(await accepted));
         void pour(near, rateAt(index) * 1.5);
       }
-      return Promise.all(rates);
-    });
-    measured.forEach((rate, index) => {
-      assertWithin(rate, rateAt(index), 0.03, `connection ${index}`);
+      for (const [index, rate] of (await Promise.all(rates)).entries()) {
+        assertWithin(rate, rateAt(index), 0.03, `connection ${index}`);
+      }
     });
   });
 
   for (const delay of [5, 20, 150]) {
     test(`a delay of ${delay} ms holds within 2 ms`, limited, async (t) => {
-      const delays = await undisturbed(async () => {
+      await judge(t, async () => {
         const { near, far } = await open(t, both(MEGABYTE, delay));
-        return delaysOf(near, far, 150);
+        const errors = (await delaysOf(near, far, 150)).map((ms) => ms - delay);
+        const [least, median, p90] = [errors[0]!, errors[75]!, errors[135]!];
+        t.diagnostic(
+          `off by ${[least, median, p90].map((ms) => ms.toFixed(2))} ms: least, p50, p90`,
+        );
+        assert.ok(least >= -2 && median <= 2, `off by ${least} (least), ${median} (median) ms`);
       });
-      const median = delays[75]!;
-      t.diagnostic(`${delays.map((ms) => (ms - delay).toFixed(2)).filter((_, i) => i % 15 === 7)}`);
-      assert.ok(Math.abs(median - delay) <= 2, `median ${median} ms instead of ${delay}`);
-      assert.ok(delays[0]! >= delay - 2, `${delays[0]} ms is too early`);
     });
   }
 
   test('delays each way are their own', limited, async (t) => {
-    const [up, down] = await undisturbed(async () => {
+    await judge(t, async () => {
       const { near, far } = await open(t, { up: { delay: 10 }, down: { delay: 60 } });
-      return [await delaysOf(near, far, 50), await delaysOf(far, near, 50)] as const;
+      const [up, down] = [await delaysOf(near, far, 50), await delaysOf(far, near, 50)];
+      assert.ok(Math.abs(up[25]! - 10) <= 2, `up ${up[25]}`);
+      assert.ok(Math.abs(down[25]! - 60) <= 2, `down ${down[25]}`);
     });
-    assert.ok(Math.abs(up[25]! - 10) <= 2, `up ${up[25]}`);
-    assert.ok(Math.abs(down[25]! - 60) <= 2, `down ${down[25]}`);
   });
 
   test('FIN ends one direction, after its bytes', limited, async (t) => {
@@ -251,17 +270,17 @@ describe('emulator', () => {
     });
     await unused.close();
     const emulator = await start(t, unused.address.port, both(MEGABYTE, 30));
-    const took = await undisturbed(async () => {
+    await judge(t, async () => {
       const near = await dial(t, emulator);
       const before = performance.now();
       assert.equal(await isReset(near), true);
-      return performance.now() - before;
+      const took = performance.now() - before;
+      assert.ok(took >= 57 && took <= 60 + MOST_LAG, `${took} ms`);
     });
-    assert.ok(took >= 57 && took <= 60 + MOST_LAG, `${took} ms`);
   });
 
   test('a stalled direction is silent; released, it brings all', limited, async (t) => {
-    const { up, down } = await undisturbed(async () => {
+    await judge(t, async () => {
       const { near, far, connection } = await open(t, both(MEGABYTE, 5));
       const before = performance.now();
       connection.stall(300, 'up');
@@ -272,22 +291,20 @@ describe('emulator', () => {
         return performance.now() - before;
       };
       const [up, down] = await Promise.all([sinceThen(far), sinceThen(near)]);
-      return { up, down };
+      assert.ok(up >= 303 && up <= 305 + MOST_LAG, `up after ${up} ms`);
+      assert.ok(down >= 3 && down <= 5 + MOST_LAG, `down after ${down} ms`);
     });
-    assert.ok(up >= 303 && up <= 305 + MOST_LAG, `up after ${up} ms`);
-    assert.ok(down >= 3 && down <= 5 + MOST_LAG, `down after ${down} ms`);
   });
 
   test('a throttled connection goes on at its new rate', limited, async (t) => {
-    const rate = await undisturbed(async () => {
+    await judge(t, async () => {
       const { near, far, connection } = await open(t, { up: { rate: MEGABYTE } });
       void pour(near, 500 * KILOBYTE);
       await once(far, 'data');
       connection.throttle(200 * KILOBYTE);
       await sleep(50); // what was sent before has arrived
-      return rateOf(far);
+      assertWithin(await rateOf(far), 200 * KILOBYTE, 0.03, 'throttled');
     });
-    assertWithin(rate, 200 * KILOBYTE, 0.03, 'throttled');
   });
 
   test('a killed connection is reset at both ends; the others live', limited, async (t) => {

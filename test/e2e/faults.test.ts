@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MiB } from './support/numbers.ts';
-import { Pair, type PairOptions, startExit } from './support/pair.ts';
-import { Target } from './support/target.ts';
+import { startExit } from './support/pair.ts';
 import { ending, receive, send } from './support/traffic.ts';
 import { until, within } from './support/wait.ts';
+import { World } from './support/world.ts';
 
 const LANES = 4;
 const CAP = 1_000_000; // bytes per second and lane
@@ -17,48 +16,6 @@ const limits = { timeout: 60_000 };
 
 // Most of these wait, so they wait together.
 describe('faults', { concurrency: 4 }, () => {
-  test(
-    'a reader stops for 10 s: the others keep their speed, memory stays in bounds, nothing is lost',
-    limits,
-    async (t) => {
-      const world = await World.start(t, { path, lanes: LANES });
-      const { pair } = world;
-      const [stopped, source] = await world.join();
-      const size = 24 * MiB;
-      const sending = send(source, size, 1).finally(() => source.end());
-      const rest = receive(stopped);
-      await once(stopped, 'data');
-      stopped.pause();
-      const stoppedAt = performance.now();
-      // By then it has filled what there is on its way.
-      await pair.isQuiet('exit');
-
-      const [reader, other] = await world.join();
-      const start = performance.now();
-      const bytes = 6 * LANES * CAP;
-      const receiving = receive(reader.end());
-      const sent = await send(other, bytes, 2);
-      other.end();
-      const received = await receiving;
-      assert.equal(received.digest, sent);
-      const share = bytes / ((received.lastAt - start) / 1000) / (LANES * CAP);
-      const held: number[] = [];
-      for (const side of ['entry', 'exit'] as const) {
-        const { memory } = await pair[side].status();
-        held.push(memory.usedBytes);
-        assert.ok(memory.usedBytes <= memory.budgetBytes);
-      }
-      t.diagnostic(
-        `the other connection had ${(100 * share).toFixed(1)} % of the caps; held meanwhile: ${held.map((one) => (one / MiB).toFixed(1)).join(' and ')} MiB`,
-      );
-      assert.ok(share > 0.9, `${share}`);
-
-      await delay(10_000 - (performance.now() - stoppedAt));
-      stopped.resume();
-      assert.equal((await rest).digest, await sending);
-    },
-  );
-
   test(
     'the exit is killed: connections are reset once it is back, and new ones work',
     limits,
@@ -230,7 +187,7 @@ describe('faults', { concurrency: 4 }, () => {
     test(`the ${victim} cuts what outlives --drain, and leaves with 5`, limits, async (t) => {
       const args = ['--drain', '500ms'];
       const world = await World.start(t, { lanes: 2, entryArgs: args, exitArgs: args });
-      await world.expectCut(victim, 5, () => world.pair[victim].signal('SIGTERM'));
+      await expectCut(world, victim, 5, () => world.pair[victim].signal('SIGTERM'));
     });
 
     test(
@@ -239,7 +196,7 @@ describe('faults', { concurrency: 4 }, () => {
       async (t) => {
         const world = await World.start(t, { lanes: 2 });
         const proxy = world.pair[victim];
-        await world.expectCut(victim, 143, async () => {
+        await expectCut(world, victim, 143, async () => {
           proxy.signal('SIGTERM');
           await proxy.logged(/stopping/);
           proxy.signal('SIGTERM');
@@ -249,62 +206,17 @@ describe('faults', { concurrency: 4 }, () => {
   }
 });
 
-/** A pair, and a target whose connections the test takes; what nobody takes is echoed. */
-class World {
-  readonly pair: Pair;
-  readonly options: PairOptions;
-  readonly #accepted: Socket[];
-
-  static async start(t: TestContext, how: Omit<PairOptions, 'to'>): Promise<World> {
-    const accepted: Socket[] = [];
-    const target = await Target.start((socket) => accepted.push(socket));
-    t.after(() => target.close());
-    const options = { ...how, to: target.address };
-    return new World(await Pair.start(t, options), options, accepted);
-  }
-
-  private constructor(pair: Pair, options: PairOptions, accepted: Socket[]) {
-    this.pair = pair;
-    this.options = options;
-    this.#accepted = accepted;
-  }
-
-  /** Both ends of a new connection. */
-  async join(): Promise<[near: Socket, far: Socket]> {
-    const near = await this.pair.connect();
-    return [near, await this.#accept()];
-  }
-
-  /** What comes back of a word over a new connection. */
-  async echo(): Promise<string> {
-    const near = this.pair.dial();
-    near.write('hello');
-    const far = await this.#accept();
-    far.pipe(far);
-    const [bytes] = (await once(near, 'data')) as [Buffer];
-    near.destroy();
-    return bytes.toString();
-  }
-
-  /** Both applications are reset, and the proxy leaves with `code`. */
-  async expectCut(
-    victim: 'entry' | 'exit',
-    code: number,
-    order: () => void | Promise<void>,
-  ): Promise<void> {
-    const [near, far] = await this.join();
-    const ends = Promise.all([ending(near.resume()), ending(far.resume())]);
-    await order();
-    assert.deepEqual(await within(3_000, ends, 'RST to both'), ['ECONNRESET', 'ECONNRESET']);
-    const end = await within(3_000, this.pair[victim].ended, 'its end');
-    assert.deepEqual(end, { code, signal: null });
-  }
-
-  #accept(): Promise<Socket> {
-    return until(
-      () => this.#accepted.shift(),
-      5_000,
-      () => 'a connection at the target',
-    );
-  }
+/** Both applications are reset, and the proxy leaves with `code`. */
+async function expectCut(
+  world: World,
+  victim: 'entry' | 'exit',
+  code: number,
+  order: () => void | Promise<void>,
+): Promise<void> {
+  const [near, far] = await world.join();
+  const ends = Promise.all([ending(near.resume()), ending(far.resume())]);
+  await order();
+  assert.deepEqual(await within(3_000, ends, 'RST to both'), ['ECONNRESET', 'ECONNRESET']);
+  const end = await within(3_000, world.pair[victim].ended, 'its end');
+  assert.deepEqual(end, { code, signal: null });
 }

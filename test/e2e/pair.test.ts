@@ -4,31 +4,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { MiB, median } from './support/numbers.ts';
 import { Pair } from './support/pair.ts';
 import { Target } from './support/target.ts';
 import { closed, digestOf, ending, receive, send, surestEnding } from './support/traffic.ts';
 import { until, within } from './support/wait.ts';
+import { World } from './support/world.ts';
 
 const SIZE = 64 * MiB;
 
 for (const plain of [false, true]) {
   test(`a connection over 8 ${plain ? 'plain' : 'TLS'} lanes`, { timeout: 60_000 }, async (t) => {
-    const accepted: Socket[] = [];
-    const target = await startTarget(t, (socket) => accepted.push(socket));
-    const pair = await Pair.start(t, { to: target.address, plain });
-
-    /** Both ends of a new connection. */
-    async function join(): Promise<[near: Socket, far: Socket]> {
-      const near = await pair.connect();
-      const far = await until(
-        () => accepted.shift(),
-        2_000,
-        () => 'a connection at the target',
-      );
-      return [near, far];
-    }
+    const world = await World.start(t, { plain });
+    const { pair } = world;
+    const join = () => world.join();
 
     await t.test('64 MiB up', async () => {
       const [near, far] = await join();
@@ -166,7 +156,8 @@ test('from a unix socket to a unix socket', { timeout: 20_000 }, async (t) => {
 test('a new connection on a 100 ms path has its first reply within 1 RTT + 15 ms (median of 9)', {
   timeout: 30_000,
 }, async (t) => {
-  const target = await startTarget(t, (socket) => socket.pipe(socket));
+  const target = await Target.start((socket) => socket.pipe(socket));
+  t.after(() => target.close());
   const delay = { delay: 50 };
   const pair = await Pair.start(t, { to: target.address, path: { up: delay, down: delay } });
   const times: number[] = [];
@@ -183,12 +174,6 @@ test('a new connection on a 100 ms path has its first reply within 1 RTT + 15 ms
   assert.ok(middle >= 100, `the path is shorter than it should be: ${middle}`);
   assert.ok(middle <= 115, `${middle} ms`);
 });
-
-async function startTarget(t: TestContext, onSocket: (socket: Socket) => void): Promise<Target> {
-  const target = await Target.start(onSocket);
-  t.after(() => target.close());
-  return target;
-}
 
 async function textOf(socket: Socket): Promise<string> {
   let text = '';

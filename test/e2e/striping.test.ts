@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { Messages } from './support/messages.ts';
 import { MiB, median, quantile } from './support/numbers.ts';
-import { Pair } from './support/pair.ts';
-import { Target } from './support/target.ts';
 import { receive, send } from './support/traffic.ts';
-import { until } from './support/wait.ts';
+import { World } from './support/world.ts';
 
 const LANES = 8;
 /** 8 Mbit/s, in bytes per second, counted like the emulator: what a lane's TCP connection carries. */
 const CAP = 1_000_000;
 const RTT = 40; // ms
-const SIZE = 40 * MiB;
+const SIZE = 64 * MiB;
 const RUNS = 3;
 
 type Direction = 'up' | 'down';
@@ -24,8 +22,8 @@ for (const direction of ['up', 'down'] as const) {
   test(`bulk ${direction} over 8 lanes of 8 Mbit/s with 40 ms RTT, and messages beside it: at least 95 % of the caps, one-way p99 at most 60 ms (medians of ${RUNS} runs), overhead below 0.5 %`, {
     timeout: 60_000,
   }, async (t) => {
-    const world = await World.start(t);
-    const [from, to] = await world.join(direction);
+    const world = await World.start(t, { lanes: LANES, path });
+    const [from, to] = await join(world, direction);
     const messages = new Messages(from, to);
     t.after(() => messages.stop());
 
@@ -33,14 +31,14 @@ for (const direction of ['up', 'down'] as const) {
     const tails: number[] = [];
     for (let run = 0; run < RUNS; run += 1) {
       const first = messages.times.length;
-      const seconds = await world.transfer(direction, run);
+      const seconds = await transfer(world, direction, run);
       shares.push(SIZE / (seconds * LANES * CAP));
       tails.push(quantile(messages.times.slice(first), 0.99));
     }
     messages.stop();
     const share = median(shares);
     const tail = median(tails);
-    const { protocol, wire } = await world.overhead(direction);
+    const { protocol, wire } = await overhead(world, direction);
     t.diagnostic(
       `${percent(share)} of the caps (${shares.map(percent).join(', ')}); messages p50 ${median(messages.times).toFixed(1)} ms, p99 ${tail.toFixed(1)} ms (${tails.map((ms) => ms.toFixed(1)).join(', ')}); overhead ${percent(protocol)}, with TLS ${percent(wire)}`,
     );
@@ -56,10 +54,10 @@ for (const direction of ['up', 'down'] as const) {
   test(`a lane is killed during a transfer ${direction}: nothing lost, longest gap below 300 ms (median of 5 kills)`, {
     timeout: 60_000,
   }, async (t) => {
-    const world = await World.start(t);
+    const world = await World.start(t, { lanes: LANES, path });
     const gaps: number[] = [];
     for (let run = 0; run < 5; run += 1) {
-      gaps.push(await world.gapOfKill(direction, run));
+      gaps.push(await gapOfKill(world, direction, run));
       await world.pair.hasLanes(LANES);
     }
     const gap = median(gaps);
@@ -70,80 +68,60 @@ for (const direction of ['up', 'down'] as const) {
   });
 }
 
-/** A pair on the path, and whoever connects through it. */
-class World {
-  readonly pair: Pair;
-  readonly #accepted: Socket[];
+/** The end of a new connection that sends in `direction`, and the other one. */
+async function join(world: World, direction: Direction): Promise<[from: Socket, to: Socket]> {
+  const [near, far] = await world.join();
+  return direction === 'up' ? [near, far] : [far, near];
+}
 
-  static async start(t: TestContext): Promise<World> {
-    const accepted: Socket[] = [];
-    const target = await Target.start((socket) => accepted.push(socket));
-    t.after(() => target.close());
-    return new World(await Pair.start(t, { to: target.address, lanes: LANES, path }), accepted);
-  }
+/** Carries `SIZE` bytes over a new connection. @returns seconds from its opening to the last byte */
+async function transfer(world: World, direction: Direction, seed: number): Promise<number> {
+  const start = performance.now();
+  const [from, to] = await join(world, direction);
+  const receiving = receive(to.end());
+  const sent = await send(from, SIZE, seed);
+  from.end();
+  const received = await receiving;
+  assert.equal(received.digest, sent);
+  return (received.lastAt - start) / 1000;
+}
 
-  private constructor(pair: Pair, accepted: Socket[]) {
-    this.pair = pair;
-    this.#accepted = accepted;
-  }
+/** The longest gap between arrivals at the reader when the busiest lane dies half-way, ms. */
+async function gapOfKill(world: World, direction: Direction, seed: number): Promise<number> {
+  const size = 16 * MiB;
+  const [from, to] = await join(world, direction);
+  let bytes = 0;
+  let isKilled = false;
+  const receiving = receive(to.end(), (piece) => {
+    bytes += piece.length;
+    if (isKilled || bytes < size / 2) return;
+    isKilled = true;
+    world.pair.emulator.connection('busiest').kill();
+  });
+  const sent = await send(from, size, seed);
+  from.end();
+  const { digest, longestGap } = await receiving;
+  assert.ok(isKilled);
+  assert.equal(digest, sent);
+  return longestGap;
+}
 
-  /** A new connection: the end that sends in `direction`, and the other one. */
-  async join(direction: Direction): Promise<[from: Socket, to: Socket]> {
-    const near = await this.pair.connect();
-    const far = await until(
-      () => this.#accepted.shift(),
-      2_000,
-      () => 'the target was dialled',
-    );
-    return direction === 'up' ? [near, far] : [far, near];
-  }
-
-  /** Carries `SIZE` bytes over a new connection. @returns seconds from its opening to the last byte */
-  async transfer(direction: Direction, seed: number): Promise<number> {
-    const start = performance.now();
-    const [from, to] = await this.join(direction);
-    const receiving = receive(to.end());
-    const sent = await send(from, SIZE, seed);
-    from.end();
-    const received = await receiving;
-    assert.equal(received.digest, sent);
-    return (received.lastAt - start) / 1000;
-  }
-
-  /** The longest gap between arrivals at the reader when the busiest lane dies half-way. */
-  async gapOfKill(direction: Direction, seed: number): Promise<number> {
-    const size = 16 * MiB;
-    const [from, to] = await this.join(direction);
-    let bytes = 0;
-    let isKilled = false;
-    const receiving = receive(to.end(), (piece) => {
-      bytes += piece.length;
-      if (isKilled || bytes < size / 2) return;
-      isKilled = true;
-      this.pair.emulator.connection('busiest').kill();
-    });
-    const sent = await send(from, size, seed);
-    from.end();
-    const { digest, longestGap } = await receiving;
-    assert.ok(isKilled);
-    assert.equal(digest, sent);
-    return longestGap;
-  }
-
-  /** What was sent besides the applications' bytes, both ways, as a share of those bytes. */
-  async overhead(direction: Direction): Promise<{ protocol: number; wire: number }> {
-    const session = await this.pair.session(direction === 'up' ? 'entry' : 'exit');
-    const { sentBytes, sentPayloadBytes, receivedBytes, receivedPayloadBytes } = session;
-    const extra = sentBytes - sentPayloadBytes + receivedBytes - receivedPayloadBytes;
-    const onTheWire = this.pair.emulator.connections.reduce(
-      (sum, { upBytes, downBytes }) => sum + upBytes + downBytes,
-      0,
-    );
-    return {
-      protocol: extra / sentPayloadBytes,
-      wire: (onTheWire - sentPayloadBytes - receivedPayloadBytes) / sentPayloadBytes,
-    };
-  }
+/** What was sent besides the applications' bytes, both ways, as a share of those bytes. */
+async function overhead(
+  world: World,
+  direction: Direction,
+): Promise<{ protocol: number; wire: number }> {
+  const session = await world.pair.session(direction === 'up' ? 'entry' : 'exit');
+  const { sentBytes, sentPayloadBytes, receivedBytes, receivedPayloadBytes } = session;
+  const extra = sentBytes - sentPayloadBytes + receivedBytes - receivedPayloadBytes;
+  const onTheWire = world.pair.emulator.connections.reduce(
+    (sum, { upBytes, downBytes }) => sum + upBytes + downBytes,
+    0,
+  );
+  return {
+    protocol: extra / sentPayloadBytes,
+    wire: (onTheWire - sentPayloadBytes - receivedPayloadBytes) / sentPayloadBytes,
+  };
 }
 
 function percent(share: number): string {

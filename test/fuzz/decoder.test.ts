@@ -7,20 +7,28 @@ import { legalFrames } from './frames.ts';
 import { fuzz } from './fuzz.ts';
 import { mutate, noise, shred } from './mutate.ts';
 
-fuzz('random bytes, faulty frames and frames cut anywhere: the decoder reads what the naive one reads', (random) => {
-  const bytes = input(random);
-  const slabs = new Slabs();
-  const told = decode(shred(random, bytes), (piece) => slabs.chunk(piece));
-  assert.deepEqual(told, decodeNaively(bytes));
-  slabs.assertAllHome();
-  // Payload comes as it arrives, so nothing that is told can be more than what came.
-  assert.ok(payloadBytes(told) <= bytes.length);
-});
+fuzz(
+  'random bytes, faulty frames and frames cut anywhere: the decoder reads what the naive one reads',
+  (random) => {
+    const bytes = input(random);
+    const slabs = new Slabs();
+    const told = decode(shred(random, bytes), (piece) => slabs.chunk(piece));
+    assert.deepEqual(told, decodeNaively(bytes));
+    slabs.assertAllHome();
+    // Payload comes as it arrives, so nothing that is told can be more than what came.
+    assert.ok(payloadBytes(told) <= bytes.length);
+  },
+);
 
 function input(random: Random): Uint8Array {
   const frames = [
     ...legalFrames(random, random.int(1, 12)),
-    dataFrame(random.int(0, 5), random.int(0, 1e9), noise(random, random.int(0, 3_000)), random.chance(0.2)),
+    dataFrame(
+      random.int(0, 5),
+      random.int(0, 1e9),
+      noise(random, random.int(0, 3_000)),
+      random.chance(0.2),
+    ),
   ];
   switch (random.int(0, 3)) {
     case 0:

@@ -133,7 +133,9 @@ export class End {
   saidTypes(): string[] {
     return this.said().flatMap((told) => {
       if (told.kind === 'data') return [`0x13#${told.channel}`];
-      return told.kind === 'frame' ? [`0x${told.type.toString(16).padStart(2, '0')}#${told.id}`] : [];
+      return told.kind === 'frame'
+        ? [`0x${told.type.toString(16).padStart(2, '0')}#${told.id}`]
+        : [];
     });
   }
 }

@@ -129,7 +129,9 @@ test('an honest FIN, RESET or STOP may come again and changes nothing', () => {
   assert.equal(end.closed, null);
   assert.equal(readers.length, 1);
   assert.equal(readers[0]?.fins, 1);
-  end.receive(concat([encodeReset(1, 1, 5), encodeReset(1, 1, 5), encodeReason(FrameType.STOP, 1, 2)]));
+  end.receive(
+    concat([encodeReset(1, 1, 5), encodeReset(1, 1, 5), encodeReason(FrameType.STOP, 1, 2)]),
+  );
   end.settle();
   assert.equal(end.closed, null);
   assert.deepEqual(readers[0]?.resets, ['RESET']);
@@ -148,7 +150,8 @@ test('OPEN beyond the limit is refused with BUSY, and the rest goes on', () => {
     [1, 2, 3].map((more) => [MAX_CHANNELS + more, '0008']),
   );
   // The entry resets what was refused, and then nothing is left of it.
-  for (let id = MAX_CHANNELS + 1; id <= MAX_CHANNELS + 3; id += 1) end.receive(encodeReset(id, 8, 0));
+  for (let id = MAX_CHANNELS + 1; id <= MAX_CHANNELS + 3; id += 1)
+    end.receive(encodeReset(id, 8, 0));
   assert.equal(end.session.channels.active, MAX_CHANNELS);
 });
 
@@ -286,7 +289,10 @@ test('one-byte frames in order, for a reader that does not read, are no attack',
   assert.equal(end.closed, null);
   end.session.resume(end.opened[0]!);
   end.settle();
-  assert.deepEqual(readers[0]?.bytes, Array.from({ length: INITIAL_WINDOW }, (_, at) => at & 0xff));
+  assert.deepEqual(
+    readers[0]?.bytes,
+    Array.from({ length: INITIAL_WINDOW }, (_, at) => at & 0xff),
+  );
   end.slabs.assertAllHome();
 });
 
@@ -395,12 +401,47 @@ test('a handler that resets its channel in the middle of a chunk', () => {
     end.session.reset(end.opened[0]!, 'RESET');
   };
   end.settle();
-  end.receive(concat([dataFrame(1, 0, new Uint8Array(5)), dataFrame(1, 5, new Uint8Array(5), true)]));
+  end.receive(
+    concat([dataFrame(1, 0, new Uint8Array(5)), dataFrame(1, 5, new Uint8Array(5), true)]),
+  );
   end.settle();
   assert.equal(end.closed, null);
   assert.deepEqual([reader.fins, reader.resets], [0, []]);
   assert.equal(end.session.channels.active, 0);
   end.slabs.assertAllHome();
+});
+
+test('windows grow within their share of the session window, however channels end', () => {
+  const { end, readers } = exit(true);
+  const share = SESSION_WINDOW * 0.75;
+  for (let id = 1; id <= 30; id += 1) {
+    end.receive(open(id));
+    end.settle();
+    const channel = end.opened.at(-1)!;
+    let offset = 0;
+    while (offset < 500_000) {
+      const piece = new Uint8Array(Math.min(16_384, channel.receive.window.limit - offset));
+      end.receive(dataFrame(id, offset, piece));
+      offset += piece.length;
+      end.settle();
+    }
+    const { size } = channel.receive.window;
+    assert.ok(size > INITIAL_WINDOW && size <= INITIAL_WINDOW + share, `${size}`);
+    // Every other one is reset by its reader, inside of its last piece.
+    const reader = readers.at(-1)!;
+    reader.onChunk = (chunk) => {
+      chunk.release();
+      if (id % 2 === 0) end.session.reset(channel, 'RESET');
+    };
+    end.receive(dataFrame(id, offset, new Uint8Array(1), true));
+    end.session.finish(channel, end.now);
+    end.settle();
+    end.receive(encodeLaneAck(1, end.lane.sentBytes, 0));
+    end.settle();
+    end.said();
+  }
+  assert.equal(end.closed, null);
+  assert.equal(end.session.channels.active, 0);
 });
 
 test('a lane that takes nothing makes no timer that is always due', () => {

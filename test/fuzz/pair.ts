@@ -90,7 +90,11 @@ class App extends Reader {
 
   override onFinAcked(): void {
     assert.ok(!this.isOver && this.finAcks === 0);
-    assert.equal(this.channel.send.outstandingBytes, 0, 'a FIN is acknowledged after all before it');
+    assert.equal(
+      this.channel.send.outstandingBytes,
+      0,
+      'a FIN is acknowledged after all before it',
+    );
     super.onFinAcked();
   }
 

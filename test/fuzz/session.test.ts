@@ -20,25 +20,28 @@ fuzz('a pair that is left alone carries every byte, and gives all back', (random
   closeBoth(pair);
 });
 
-fuzz('whatever comes in, a session stays within its bounds, and ends with a reason or not at all', (random) => {
-  const pair = new Pair(random, random.int(1, 3));
-  for (let steps = random.int(0, 150); steps > 0; steps -= 1) pair.step();
-  for (const end of pair.ends) assert.equal(end.closed, null, end.closed?.detail);
-  pair.isHonest = false;
-  for (let steps = random.int(1, 40); steps > 0; steps -= 1) {
-    attack(pair, random.pick(pair.ends), random);
-    pair.check();
-    pair.step();
-    pair.check();
-  }
-  for (const { closed, closings } of pair.ends) {
-    if (closed === null) continue;
-    assert.equal(closings, 1, 'it ends once');
-    assert.ok(closed.reason in Reason);
-    assert.match(closed.detail, /^lane \d+: .+|^the peer has closed the session$/);
-  }
-  closeBoth(pair);
-});
+fuzz(
+  'whatever comes in, a session stays within its bounds, and ends with a reason or not at all',
+  (random) => {
+    const pair = new Pair(random, random.int(1, 3));
+    for (let steps = random.int(0, 150); steps > 0; steps -= 1) pair.step();
+    for (const end of pair.ends) assert.equal(end.closed, null, end.closed?.detail);
+    pair.isHonest = false;
+    for (let steps = random.int(1, 40); steps > 0; steps -= 1) {
+      attack(pair, random.pick(pair.ends), random);
+      pair.check();
+      pair.step();
+      pair.check();
+    }
+    for (const { closed, closings } of pair.ends) {
+      if (closed === null) continue;
+      assert.equal(closings, 1, 'it ends once');
+      assert.ok(closed.reason in Reason);
+      assert.match(closed.detail, /^lane \d+: .+|^the peer has closed the session$/);
+    }
+    closeBoth(pair);
+  },
+);
 
 /** What is under way on a lane arrives mutated, cut, doubled, or among frames that nobody sent. */
 function attack(pair: Pair, victim: End, random: Random): void {
@@ -60,7 +63,10 @@ function tamper(bytes: Uint8Array, random: Random): Uint8Array {
     case 2:
       return concat([bytes, ...likelyFrames(random, random.int(1, 5))]);
     case 3:
-      return concat([...likelyFrames(random, random.int(1, 5)).map((frame) => mutate(random, frame)), bytes]);
+      return concat([
+        ...likelyFrames(random, random.int(1, 5)).map((frame) => mutate(random, frame)),
+        bytes,
+      ]);
     default:
       return noise(random, random.int(1, 200));
   }

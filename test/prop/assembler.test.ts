@@ -29,7 +29,9 @@ class Twin {
 
   /** Runs of held bytes: the least number of fragments. */
   get runs(): number {
-    return this.has.filter((mark, at) => mark && at >= this.next && (at === this.next || !this.has[at - 1])).length;
+    return this.has.filter(
+      (mark, at) => mark && at >= this.next && (at === this.next || !this.has[at - 1]),
+    ).length;
   }
 
   get end(): number {
@@ -50,17 +52,23 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('shift' as const) }) },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('compact' as const), most: fc.integer({ min: 1, max: 60 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('compact' as const),
+      most: fc.integer({ min: 1, max: 60 }),
+    }),
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('bypass' as const), length: fc.integer({ min: 1, max: 20 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('bypass' as const),
+      length: fc.integer({ min: 1, max: 20 }),
+    }),
   },
 );
 
 test('the assembler is one array with a mark per byte, and slabs come home once', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
       const slabs = new Slabs();
       const assembler = new Assembler();
       const twin = new Twin();
@@ -93,23 +101,27 @@ test('the assembler is one array with a mark per byte, and slabs come home once'
 test('pieces in any order, doubled and overlapping, come out as they were cut', () => {
   const cut = fc.tuple(fc.nat(LENGTH - 1), fc.integer({ min: 1, max: 30 }));
   fc.assert(
-    fc.property(fc.array(cut, { maxLength: 60 }), fc.infiniteStream(fc.nat()), (cuts, random) => {
-      const source = Uint8Array.from({ length: LENGTH }, (_, at) => (at * 167 + 13) & 0xff);
-      const whole = Array.from({ length: 20 }, (_, at): [number, number] => [at * 10, 10]);
-      const ranges = shuffled([...cuts, ...whole], random);
-      const slabs = new Slabs();
-      const assembler = new Assembler();
-      const received: number[] = [];
-      for (const [offset, length] of ranges) {
-        assembler.insert(offset, slabs.chunk(source.subarray(offset, offset + length)));
-        for (let chunk = assembler.shift(); chunk !== null; chunk = assembler.shift()) {
-          received.push(...chunk.bytes);
-          chunk.release();
+    fc.property(
+      fc.array(cut, { maxLength: 60, size: 'max' }),
+      fc.infiniteStream(fc.nat()),
+      (cuts, random) => {
+        const source = Uint8Array.from({ length: LENGTH }, (_, at) => (at * 167 + 13) & 0xff);
+        const whole = Array.from({ length: 20 }, (_, at): [number, number] => [at * 10, 10]);
+        const ranges = shuffled([...cuts, ...whole], random);
+        const slabs = new Slabs();
+        const assembler = new Assembler();
+        const received: number[] = [];
+        for (const [offset, length] of ranges) {
+          assembler.insert(offset, slabs.chunk(source.subarray(offset, offset + length)));
+          for (let chunk = assembler.shift(); chunk !== null; chunk = assembler.shift()) {
+            received.push(...chunk.bytes);
+            chunk.release();
+          }
         }
-      }
-      assert.deepEqual(Uint8Array.from(received), source);
-      slabs.assertAllHome();
-    }),
+        assert.deepEqual(Uint8Array.from(received), source);
+        slabs.assertAllHome();
+      },
+    ),
     { numRuns: 200 },
   );
 });
@@ -122,7 +134,10 @@ function takeOne(assembler: Assembler, twin: Twin): boolean {
   assert.equal(chunk !== null, isReady);
   if (chunk === null) return false;
   assert.ok(chunk.length > 0);
-  assert.deepEqual(Array.from(chunk.bytes), Array.from(twin.bytes.subarray(twin.next, twin.next + chunk.length)));
+  assert.deepEqual(
+    Array.from(chunk.bytes),
+    Array.from(twin.bytes.subarray(twin.next, twin.next + chunk.length)),
+  );
   assert.ok(twin.has.slice(twin.next, twin.next + chunk.length).every((mark) => mark));
   twin.next += chunk.length;
   chunk.release();

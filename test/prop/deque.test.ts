@@ -11,7 +11,7 @@ test('a deque is an array', () => {
     { weight: 1, arbitrary: fc.constant('clear' as const) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 300, size: 'max' }), (steps) => {
       const deque = new Deque<number>();
       const twin: number[] = [];
       steps.forEach((action, item) => {

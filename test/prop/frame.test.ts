@@ -26,7 +26,10 @@ const codecs: readonly [bits: number, write: Write, read: Read][] = [
 for (const [bits, write, read] of codecs) {
   test(`u${bits} is big-endian, touches its own bytes only, and reads back`, () => {
     const edges = [0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2 ** bits - 2, 2 ** bits - 1];
-    const values = fc.oneof(fc.constantFrom(...edges), u48.map((value) => value % 2 ** bits));
+    const values = fc.oneof(
+      fc.constantFrom(...edges),
+      u48.map((value) => value % 2 ** bits),
+    );
     fc.assert(
       fc.property(values, fc.nat(5), (value, at) => {
         const bytes = new Uint8Array(16).fill(0xee);

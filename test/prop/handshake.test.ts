@@ -26,32 +26,41 @@ import { u32, u48 } from './wire.ts';
 const u8 = fc.nat(255);
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const plainObject = { noNullPrototype: true };
-const settings: fc.Arbitrary<Settings> = fc.record({
-  sessionWindow: u48,
-  initialWindow: u48,
-  maxChannels: u48,
-  resume: u48,
-}, plainObject);
-const hello: fc.Arbitrary<Hello> = fc.record({
-  kind: fc.constantFrom(HelloKind.NEW, HelloKind.JOIN),
-  minVersion: u8,
-  maxVersion: u8,
-  plain: fc.boolean(),
-  lane: u32,
-  session: bytes(16),
-  nonce: bytes(32),
-  settings,
-}, plainObject);
-const reply: fc.Arbitrary<Reply> = fc.record({
-  version: u8,
-  status: fc.constantFrom(...Object.values(ReplyStatus)),
-  minVersion: u8,
-  maxVersion: u8,
-  lane: u32,
-  session: bytes(16),
-  nonce: bytes(32),
-  settings,
-}, plainObject);
+const settings: fc.Arbitrary<Settings> = fc.record(
+  {
+    sessionWindow: u48,
+    initialWindow: u48,
+    maxChannels: u48,
+    resume: u48,
+  },
+  plainObject,
+);
+const hello: fc.Arbitrary<Hello> = fc.record(
+  {
+    kind: fc.constantFrom(HelloKind.NEW, HelloKind.JOIN),
+    minVersion: u8,
+    maxVersion: u8,
+    plain: fc.boolean(),
+    lane: u32,
+    session: bytes(16),
+    nonce: bytes(32),
+    settings,
+  },
+  plainObject,
+);
+const reply: fc.Arbitrary<Reply> = fc.record(
+  {
+    version: u8,
+    status: fc.constantFrom(...Object.values(ReplyStatus)),
+    minVersion: u8,
+    maxVersion: u8,
+    lane: u32,
+    session: bytes(16),
+    nonce: bytes(32),
+    settings,
+  },
+  plainObject,
+);
 const key = bytes(32);
 const binding = bytes(32);
 
@@ -136,7 +145,11 @@ test('a session key depends on the shared key, both nonces and the binding', () 
 });
 
 test('any bytes are a handshake, incomplete, or refused with a HandshakeError', () => {
-  const opening = fc.constantFrom(plainGreeting(), plainGreeting().subarray(0, 4), new Uint8Array(0));
+  const opening = fc.constantFrom(
+    plainGreeting(),
+    plainGreeting().subarray(0, 4),
+    new Uint8Array(0),
+  );
   fc.assert(
     fc.property(opening, fc.uint8Array({ maxLength: 700, size: 'max' }), (first, rest) => {
       const given = new Uint8Array([...first, ...rest]);

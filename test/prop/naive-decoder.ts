@@ -43,7 +43,8 @@ export function decodeNaively(bytes: Uint8Array): Told[] {
     const length = view.getUint32(at) % 0x100_0000;
     const id = view.getUint32(at + 4);
     const [least, most] = type >= 128 ? [0, 1_048_576] : (lengths[type] ?? [-1, -1]);
-    const reason = most < 0 || length < least ? 'BAD_FRAME' : length > most ? 'FRAME_TOO_LONG' : null;
+    const reason =
+      most < 0 || length < least ? 'BAD_FRAME' : length > most ? 'FRAME_TOO_LONG' : null;
     if (reason !== null) return [...told, { kind: 'error', reason }];
     const start = at + 8;
     const end = Math.min(start + length, bytes.length);

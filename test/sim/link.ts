@@ -201,7 +201,7 @@ export class Link {
     const now = this.#clock.now();
     const rtt = 2 * delay;
     if (loss !== undefined && this.#random.chance((loss * bytes) / SEGMENT)) {
-      const repair = this.#random.chance(0.9) ? 1.25 * rtt : RTO_MIN + 2 * rtt;
+      const repair = this.#random.chance(0.98) ? 1.25 * rtt : RTO_MIN + 2 * rtt;
       this.#holeUntil = Math.max(this.#holeUntil, now + delay + repair);
     }
     if (policer === undefined) return;

@@ -23,7 +23,7 @@ if (values.table) {
     if (values.only && !scenario.name.includes(values.only)) continue;
     const t = performance.now();
     const figures = measure(scenario);
-    console.log(renderRow(scenario, figures), figures.events, (performance.now() - t).toFixed(0));
+    console.log(renderRow(scenario, figures), (performance.now() - t).toFixed(0));
   }
   console.log(((performance.now() - start) / 1000).toFixed(1), 's');
 } else if (values.seed !== undefined) {

@@ -45,7 +45,7 @@ function randomLink(random: Random): LinkParameters {
     rate,
     delay: random.scaled(0.25, 120),
     buffer: random.scaled(8 * 1024, 4 * MIB),
-    piece: random.pick([Math.max(1_460, 2 * rate), 1_460, 65_536]),
+    piece: Math.min(65_536, Math.max(1_460, rate * random.pick([0, 2, 20]))),
     isRagged: random.chance(0.3),
     ...(isPoliced && { policer: { depth: random.int(16, 256) * 1024 } }),
     ...(random.chance(0.2) && { loss: random.between(0.0005, 0.02) }),

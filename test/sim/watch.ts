@@ -35,7 +35,7 @@ const look = (): void => {
       world.entry.session.lanes
         .map(
           (l) =>
-            `${l.id}${l.health[0]} if${(l.inFlight / 1024).toFixed(0)}/${(l.path.cap / 1024).toFixed(0)} r${l.path.rate.toFixed(0)} m${l.path.minRtt.toFixed(0)} s${l.path.srtt.toFixed(0)} b${l.path.burst.toFixed(0)} late${l.late(now).toFixed(0)} eta${l.eta(0, now).toFixed(0)}${l.path.isProbing ? 'P' : ''}${l.isPaced ? ` paced ${l.path.sustainedRate.toFixed(0)} bl${(l.bulkLimit/1024).toFixed(0)}` : ''}`,
+            `${l.id}${l.health[0]} if${(l.inFlight / 1024).toFixed(0)}/${(l.path.cap / 1024).toFixed(0)} r${l.path.rate.toFixed(0)} m${l.path.minRtt.toFixed(0)} s${l.path.srtt.toFixed(0)} b${l.path.burst.toFixed(0)} late${l.late(now).toFixed(0)} eta${l.eta(0, now).toFixed(0)}${l.path.isProbing ? 'P' : ''}${l.isPaced ? ` paced ${l.path.sustainedRate.toFixed(0)} bl${(l.bulkLimit / 1024).toFixed(0)}` : ''}`,
         )
         .join(' | '),
     );
@@ -48,5 +48,11 @@ for (const { up } of world.channels) {
   up.measureFrom = scenario.from;
   up.measureUntil = scenario.until;
 }
-const m = world.channels[1]!.up; const push = m.delays.push.bind(m.delays); m.delays.push = (d: number) => { if (d > Number(process.argv[6] ?? 1e9)) console.log('   SLOW', world.now().toFixed(0), d.toFixed(0)); return push(d); };
+const m = world.channels[1]!.up;
+const push = m.delays.push.bind(m.delays);
+m.delays.push = (d: number) => {
+  if (d > Number(process.argv[6] ?? 1e9))
+    console.log('   SLOW', world.now().toFixed(0), d.toFixed(0));
+  return push(d);
+};
 world.run();

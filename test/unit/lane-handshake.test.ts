@@ -294,15 +294,16 @@ test('a JOIN that was recorded is worthless on another connection', async () => 
 
   const elsewhere = new World();
   elsewhere.sends(recorded);
-  const [exit] = await elsewhere.settle(
-    elsewhere.exit({ binding: new Uint8Array(32).fill(77) }),
-  );
+  const [exit] = await elsewhere.settle(elsewhere.exit({ binding: new Uint8Array(32).fill(77) }));
   refused(exit, ReplyStatus.BAD_KEY);
 
   // On a plain lane the challenge is another one each time.
   const plain = new World();
   const listener = new Tap(plain.near);
-  await plain.settle(joinSession(listener, plain.options(entrySettings, { binding: null }), 7, ticket), plain.exit({ binding: null }));
+  await plain.settle(
+    joinSession(listener, plain.options(entrySettings, { binding: null }), 7, ticket),
+    plain.exit({ binding: null }),
+  );
   const replay = new World();
   replay.sends(listener.sent);
   const [answer] = await replay.settle(replay.exit({ binding: null }));
@@ -337,7 +338,12 @@ test('a REPLY that was changed on its way, or answers another HELLO', async () =
 
 test('a HELLO that does not come whole in time', async () => {
   const hello = seal({});
-  for (const pieces of [[], [hello.subarray(0, 1)], [hello.subarray(0, 61)], [hello.subarray(0, -1)]]) {
+  for (const pieces of [
+    [],
+    [hello.subarray(0, 1)],
+    [hello.subarray(0, 61)],
+    [hello.subarray(0, -1)],
+  ]) {
     const world = new World();
     const listener = world.sends(...pieces);
     const [exit] = await world.settle(world.exit());
@@ -436,7 +442,10 @@ test('a peer that ends right behind its HELLO is no lane', async () => {
 });
 
 test('frames that come right behind the handshake are not lost', async () => {
-  const frames = concat([dataFrame(1, 0, new Uint8Array(5_000).fill(7)), dataFrame(1, 5_000, bytesOf('end'))]);
+  const frames = concat([
+    dataFrame(1, 0, new Uint8Array(5_000).fill(7)),
+    dataFrame(1, 5_000, bytesOf('end')),
+  ]);
   const hello = seal({});
   for (const cut of [1, 63, hello.length - 1, hello.length, hello.length + 1, hello.length + 700]) {
     const world = new World();

@@ -12,7 +12,7 @@ function item(): Control {
 function laneWith(...frameBytes: number[]): { lane: Lane; items: Control[] } {
   const lane = new Lane(1, new Port(), 0);
   const items = frameBytes.map(() => item());
-  items.forEach((each, at) => lane.track(each, frameBytes[at]!, 0));
+  for (const [at, each] of items.entries()) lane.track(each, frameBytes[at]!, 0);
   return { lane, items };
 }
 
@@ -30,7 +30,10 @@ test('one counter of bytes acknowledges whole frames, in order', () => {
   assert.throws(() => ack(181), ProtocolViolation);
   assert.equal(ack(180), 30);
   assert.deepEqual([lane.inFlight, lane.hasFlights], [0, false]);
-  assert.deepEqual(items.map(({ carriers }) => carriers), [0, 0, 0]);
+  assert.deepEqual(
+    items.map(({ carriers }) => carriers),
+    [0, 0, 0],
+  );
 });
 
 test('frames that nobody waits for count as bytes, and do not keep the lane busy', () => {
@@ -39,7 +42,10 @@ test('frames that nobody waits for count as bytes, and do not keep the lane busy
   assert.equal(lane.sentBytes, 116);
   lane.onAck(100, 0, 5, () => {});
   assert.deepEqual([lane.inFlight, lane.hasFlights], [0, false]);
-  assert.equal(lane.onAck(116, 0, 6, () => {}), 16);
+  assert.equal(
+    lane.onAck(116, 0, 6, () => {}),
+    16,
+  );
 });
 
 test('what a lost lane carried is given back in order', () => {
@@ -47,7 +53,10 @@ test('what a lost lane carried is given back in order', () => {
   lane.onAck(10, 0, 1, () => {});
   assert.deepEqual(lane.takeFlights(), items.slice(1));
   assert.deepEqual([lane.inFlight, lane.hasFlights], [0, false]);
-  assert.deepEqual(items.map(({ carriers }) => carriers), [0, 0, 0]);
+  assert.deepEqual(
+    items.map(({ carriers }) => carriers),
+    [0, 0, 0],
+  );
 });
 
 test('the frames of a turn leave as one piece', () => {
@@ -66,11 +75,12 @@ test('the frames of a turn leave as one piece', () => {
 test('an acknowledgement is owed for frames, within 5 ms, or at once for many bytes', () => {
   const lane = new Lane(7, new Port(), 0);
   lane.onReceived(1_000, 10);
+  lane.frameEndedAt = 10;
   assert.equal(lane.isAckDue(1_000), false, 'bytes alone are owed nothing');
   lane.oweAck(10);
   lane.oweAck(14);
   assert.deepEqual([lane.ackDueAt, lane.isAckDue(14.9), lane.isAckDue(15)], [15, false, true]);
-  // It says what has come by now, and how old that is: 2.5 ms.
+  // It says what has come by now, and how long ago the last frame was whole: 2.5 ms.
   const frame = lane.takeAck(12.5);
   assert.equal(Buffer.from(frame).toString('hex'), '0300000800000007' + '0000000003e8' + '0019');
   assert.deepEqual([lane.ackDueAt, lane.isAckDue(1_000)], [null, false]);

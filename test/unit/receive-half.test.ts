@@ -86,6 +86,12 @@ test('many small pieces in a row are joined; as many with holes are refused', ()
   for (let piece = half.shift(); piece !== null; piece = half.shift()) taken += piece.length;
   assert.equal(taken, WINDOW);
 
+  // 256 + WINDOW / 512 separate ranges are anybody's right, however often they are looked at.
+  const honest = new ReceiveHalf(WINDOW);
+  for (let range = 1; range <= 256; range += 1) honest.insert(3 * range, chunk(1), true);
+  for (let again = 0; again < 500; again += 1) honest.insert(2_000 + again, chunk(1), true);
+  assert.equal(honest.heldBytes, 756);
+
   const holed = new ReceiveHalf(WINDOW);
   refuses('TOO_MANY_FRAGMENTS', () => {
     for (let at = 1; at < 3 * WINDOW; at += 2) holed.insert(at, chunk(1), true);

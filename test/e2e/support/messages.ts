@@ -4,7 +4,7 @@ const LENGTH = 100;
 const EVERY = 100; // ms
 
 /**
- * Sends a message of 100 bytes every 100 ms from one end of a connection to the other, both in this
+ * Sends a message of 100 bytes every 100 ms (or `every`) from one end of a connection to the other, both in this
  * process, and notes how long each took.
  */
 export class Messages {
@@ -13,12 +13,12 @@ export class Messages {
   readonly #timer: NodeJS.Timeout;
   #partial = Buffer.alloc(0);
 
-  constructor(from: Socket, to: Socket) {
+  constructor(from: Socket, to: Socket, every = EVERY) {
     this.#timer = setInterval(() => {
       const message = Buffer.alloc(LENGTH);
       message.writeDoubleBE(performance.now());
       from.write(message);
-    }, EVERY);
+    }, every);
     to.on('data', (bytes: Buffer) => this.#onBytes(bytes));
   }
 

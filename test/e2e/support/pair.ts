@@ -112,7 +112,7 @@ export class Pair {
   }
 
   /** Resolves once `side` has sent no byte of an application for half a second. */
-  async isQuiet(side: 'entry' | 'exit', limit = 10_000): Promise<void> {
+  async isQuiet(side: 'entry' | 'exit', limit = 20_000): Promise<void> {
     let seen = -1;
     let since = 0;
     const ask = async (): Promise<boolean> => {

@@ -32,9 +32,16 @@ export class ProxyProcess {
   #listen = '';
   #admin = '';
 
-  /** Resolves once it listens. `key` is the text of a key. */
-  static async start(args: readonly string[], key: string): Promise<ProxyProcess> {
-    const proxy = new ProxyProcess(args, key);
+  /**
+   * Resolves once it listens. `key` is the text of a key; `prefix` is a command that runs it elsewhere,
+   * such as `ip netns exec NAME`, and must end up as this very process.
+   */
+  static async start(
+    args: readonly string[],
+    key: string,
+    prefix: readonly string[] = [],
+  ): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(args, key, prefix);
     try {
       await within(START_LIMIT, proxy.#listening(), `start of ${args.join(' ')}`);
     } catch (error) {
@@ -44,13 +51,14 @@ export class ProxyProcess {
     return proxy;
   }
 
-  private constructor(args: readonly string[], key: string) {
+  private constructor(args: readonly string[], key: string, prefix: readonly string[]) {
     const { NODE_OPTIONS: _, ...env } = process.env;
-    this.#child = spawn(
-      process.execPath,
-      [main, ...args, '--admin', '127.0.0.1:0', '--log-format', 'json'],
-      { env: { ...env, TCP_STRIPER_KEY: key }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const proxy = [process.execPath, main, ...args];
+    const [command, ...rest] = [...prefix, ...proxy];
+    this.#child = spawn(command!, [...rest, '--admin', '127.0.0.1:0', '--log-format', 'json'], {
+      env: { ...env, TCP_STRIPER_KEY: key },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     createInterface(this.#child.stdout!).on('line', (line) => {
       this.#listen ||= /^listening on (.*)/.exec(line)?.[1] ?? '';
       this.#admin ||= /^admin at (.*)/.exec(line)?.[1] ?? '';
@@ -70,6 +78,11 @@ export class ProxyProcess {
 
   get port(): number {
     return Number(this.#listen.split(':').at(-1));
+  }
+
+  /** `HOST:PORT`, on the host on which it runs. */
+  get admin(): string {
+    return this.#admin.replace('http://', '');
   }
 
   get isRunning(): boolean {

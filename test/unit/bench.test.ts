@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { barsFor, find, isMet } from '../../bench/bars.ts';
+import { catalogue } from '../../bench/catalogue.ts';
+import type { Measure, Sample } from '../../bench/measure.ts';
+import { markdownPage } from '../../bench/report/markdown.ts';
+import { barTable, measureTable } from '../../bench/report/tables.ts';
+import type { MeasureResult, Row, RunResult } from '../../bench/result.ts';
+import { runRounds } from '../../bench/rounds.ts';
+import { median, ratio, spread } from '../../bench/statistics.ts';
+
+test('medians, spreads and ratios leave out rounds without a value', () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([4, 1, 2, 3]), 2.5);
+  assert.deepEqual(spread([null, 3, 1, 8]), { median: 3, least: 1, most: 8 });
+  assert.equal(spread([null]), null);
+  // Pair by pair: 2/1, 6/2, and nothing for the round that only one side has.
+  assert.equal(ratio([2, 6, 9], [1, 2, null]), 2.5);
+  assert.equal(ratio([1], []), null);
+});
+
+test('rounds alternate, and who fails is out while the others go on', async () => {
+  const order: string[] = [];
+  const subject = (name: string, sample: (round: number) => Sample) => {
+    let round = 0;
+    return {
+      name,
+      needs: [],
+      open: async () => void order.push(`open ${name}`),
+      sample: async () => {
+        order.push(name);
+        return sample(round++);
+      },
+      close: async () => void order.push(`close ${name}`),
+    };
+  };
+  const measure: Measure = {
+    id: 'm',
+    title: '',
+    note: '',
+    figures: [{ key: 'x', title: 'x', digits: 0 }],
+    baseline: 'A',
+    subjects: [
+      subject('A', (round) => ({ x: round })),
+      subject('B', (round) => {
+        if (round === 2) throw new Error('it broke');
+        return { x: 10 * round };
+      }),
+    ],
+  };
+  const context = { duration: 1 } as Parameters<typeof runRounds>[1];
+  const rows = await runRounds(measure, context, 3, () => {});
+  assert.deepEqual(order, [
+    ...['open A', 'A', 'open B', 'B', 'A', 'B', 'A', 'B', 'A'],
+    ...['close A', 'close B'],
+  ]);
+  assert.deepEqual(rows, [
+    { subject: 'A', values: { x: [1, 2, 3] }, failure: null },
+    { subject: 'B', values: { x: [10, null, null] }, failure: 'it broke' },
+  ]);
+});
+
+test('every bar names a measure, a figure and subjects that exist', () => {
+  const all = catalogue({ isQuick: false, withAggTunnel: true, connections: 10_000 });
+  assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+  for (const bar of barsFor(runOf([]))) {
+    const measure = all.find(({ id }) => id === bar.measure);
+    assert.ok(measure, bar.claim);
+    const names = measure.subjects.map(({ name }) => name);
+    assert.ok(
+      measure.figures.some(({ key }) => key === bar.figure),
+      bar.claim,
+    );
+    for (const name of [bar.subject, ...bar.rivals]) assert.ok(names.includes(name), bar.claim);
+  }
+  for (const { id, baseline, subjects } of all) {
+    assert.ok(
+      subjects.some(({ name }) => name === baseline),
+      id,
+    );
+  }
+});
+
+test('a bar is judged against the best rival, and stays in the page when it is missed', () => {
+  const rows: Row[] = [
+    row('HAProxy twice', [1, 1]),
+    row('HAProxy twice, 64 KiB', [2, 4]),
+    row('nginx twice, 256 KiB', [1, 1]),
+    row('striped, 8 lanes', [2, 2]),
+  ];
+  const run = runOf([measureOf('bulk', rows)]);
+  const [first, second, , cpu] = barsFor(run);
+  assert.deepEqual(find(first!, run), { value: 2, rival: null });
+  assert.ok(isMet(first!, { value: 2, rival: null }));
+  assert.deepEqual(find(second!, run), { value: 0.75, rival: 'HAProxy twice, 64 KiB' });
+  assert.ok(!isMet(second!, { value: 0.75, rival: null }));
+  assert.equal(find(cpu!, run), null);
+
+  const table = barTable([run, { ...run, congestion: 'other', isDefault: false }]);
+  assert.deepEqual(table.header, ['', 'bar', 'bbr', 'other', '']);
+  assert.deepEqual(table.rows[0]?.slice(1), ['≥ 1.70×', '2.00×', '2.00×', 'met']);
+  assert.equal(table.rows[1]?.at(-1), 'missed');
+  assert.deepEqual(measureTable(run.measures[0]!).rows[1], [
+    ...['HAProxy twice, 64 KiB', '3.00', '2.00–4.00', '3.00'],
+  ]);
+  assert.match(markdownPage([run]), /\| 0\.75× \(HAProxy twice, 64 KiB\) \| missed \|/);
+});
+
+function row(subject: string, rate: number[]): Row {
+  return { subject, values: { rate }, failure: null };
+}
+
+function measureOf(id: string, rows: readonly Row[]): MeasureResult {
+  return {
+    ...{ id, rows, title: '', note: '', baseline: 'HAProxy twice', rounds: 2, seconds: 1 },
+    ...{ load: 'c', version: '0', date: '' },
+    figures: [{ key: 'rate', title: 'GB/s', digits: 2 }],
+  };
+}
+
+function runOf(measures: readonly MeasureResult[]): RunResult {
+  const machine = { processor: '', cores: 2, memoryGiB: 1, kernel: '', node: 'v20.0.0', peers: {} };
+  return { machine, congestion: 'bbr', isDefault: true, measures };
+}
