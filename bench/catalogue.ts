@@ -129,13 +129,18 @@ function lanes(counts: readonly number[]): Measure {
 
 /** Left out when time is short, unless asked for by name. */
 export const slow: readonly string[] = [
+  'bulk-both',
+  'bulk-8',
   'bulk-8-pull',
   'bulk-8-both',
   'bulk-100-pull',
   'bulk-100-both',
+  'tls-pull',
   'tls-both',
   'tls-8',
   'tls-connections',
+  'relay-pull',
   'relay-8',
+  'relay-ping',
   'relay-connections',
 ];

@@ -5,6 +5,8 @@ export interface Contender {
   readonly name: string;
   /** The programs that it needs, as commands. */
   readonly needs: readonly string[];
+  /** Its code is compiled while it runs, so that it takes a while to reach its speed. */
+  readonly isJustInTime?: boolean;
   /** From the applications' side to the target's. */
   readonly hops: readonly Hop[];
 }

@@ -32,6 +32,7 @@ export interface Subject {
   readonly name: string;
   /** The programs that it needs, as commands. */
   readonly needs: readonly string[];
+  readonly isJustInTime?: boolean;
   open(context: Context): Promise<void>;
   sample(context: Context): Promise<Sample>;
   close(context: Context): Promise<void>;
@@ -53,6 +54,7 @@ export function chainSubject(
   return {
     name: contender.name,
     needs: contender.needs,
+    isJustInTime: contender.isJustInTime ?? false,
     async open({ lab, load }) {
       chain = await startChain(contender, lab, load.target);
     },

@@ -1,8 +1,8 @@
 import type { Context, Measure, Sample, Subject } from './measure.ts';
 import type { Row } from './result.ts';
 
-/** Before the first round, so that code is compiled and buffers are grown, ms. */
-const WARM_UP = 1_000;
+/** How long code that is compiled while it runs gets to reach its speed, ms. */
+const COMPILING = 3_000;
 
 /**
  * Measures the subjects in alternating rounds, A B C A B C, so that what disturbs the machine for a
@@ -61,9 +61,13 @@ class Runner {
     });
   }
 
+  /** A round that does not count, so that buffers are grown and code is compiled. */
   async warmUp(): Promise<void> {
+    const { duration } = this.#context;
+    const longer = Math.max(duration, COMPILING);
     await this.#try(async () => {
-      await this.#subject.sample({ ...this.#context, duration: WARM_UP });
+      const isLonger = this.#subject.isJustInTime === true;
+      await this.#subject.sample({ ...this.#context, duration: isLonger ? longer : duration });
     });
   }
 

@@ -47,6 +47,15 @@ export class Emulator implements Hosts {
     return answer;
   }
 
+  /** Bytes with all headers that each path has carried from the near host to the far one, since `up`. */
+  async carried(): Promise<number[]> {
+    const lines = (await this.tell('json')).trim().split('\n');
+    return lines
+      .map((line) => JSON.parse(line) as { type: string; dir?: string; out_bytes?: number })
+      .filter(({ type, dir }) => type === 'path' && dir === 'up')
+      .map(({ out_bytes = 0 }) => out_bytes);
+  }
+
   /** Null if figures since `up` are to be trusted, otherwise what was wrong. */
   async complaint(): Promise<string | null> {
     try {

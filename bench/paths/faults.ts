@@ -18,18 +18,16 @@ export function faultScenarios(): Scenario[] {
           title: `a lane's path ${kind === 'stall' ? 'holds' : 'drops'} all packets for ${seconds} s`,
           lasts: seconds * 1_000,
           strike: ({ emulator }) => emulator.tell(kind, 'w0', `${seconds}`),
-          figures: [gap(250 + RTT), { ...BACK, atMost: 1_000 }],
+          figures: [gap(250 + RTT), BACK],
         }),
       ),
     ),
     throttled(),
     ...[5, 50].flatMap((seconds) => [
-      outage(seconds, 'no packet passes', async ({ emulator }) => {
-        await blackholeAll(emulator.tell.bind(emulator), seconds);
-      }),
-      outage(seconds, 'RST first', async ({ emulator }) => {
-        await emulator.tell('kill', '*', 'both');
-        await blackholeAll(emulator.tell.bind(emulator), seconds);
+      outage(seconds, 'no packet passes', (trial) => blackholeAll(trial, seconds)),
+      outage(seconds, 'RST first', async (trial) => {
+        await trial.emulator.tell('kill', '*', 'both');
+        await blackholeAll(trial, seconds);
       }),
     ]),
   ];
@@ -44,6 +42,7 @@ interface Fault {
   strike(trial: Trial): Promise<unknown>;
 }
 
+/** A scenario whose gap is judged. */
 function fault({ id, title, lasts, figures, strike }: Fault): Scenario {
   return {
     ...four(id, title, lasts),
@@ -52,10 +51,9 @@ function fault({ id, title, lasts, figures, strike }: Fault): Scenario {
       await span(WARM);
       const from = performance.now();
       await strike(trial);
-      const struck = performance.now();
-      await span(lasts + AFTER);
+      await span(lasts + 1_000);
+      const back = await useOf(trial, 1);
       const longest = trial.bulk.longestGap(from, performance.now());
-      const back = timeToFull(trial, struck + lasts, performance.now());
       const duplicates = 100 * (await trial.duplicates());
       return { gap: longest, back, duplicates };
     },
@@ -97,18 +95,19 @@ function outage(seconds: number, how: string, strike: (trial: Trial) => Promise<
         unit: 'ms',
         atMost: 1_000,
       },
-      { ...BACK },
+      BACK,
       DUPLICATES,
     ],
     async run(trial) {
       await span(WARM);
       await strike(trial);
-      const back = performance.now() + lasts;
-      await span(lasts + 2 * AFTER);
-      const first = trial.bulk.firstAfter(back) ?? Number.POSITIVE_INFINITY;
-      const full = timeToFull(trial, back, performance.now());
+      const returned = performance.now() + lasts;
+      await span(lasts + 1_000);
+      const back = await useOf(trial, LANES);
+      await span(1_000);
+      const first = trial.bulk.firstAfter(returned) ?? Number.POSITIVE_INFINITY;
       const duplicates = 100 * (await trial.duplicates());
-      return { resumed: first - back, back: full, duplicates };
+      return { resumed: first - returned, back, duplicates };
     },
   };
 }
@@ -117,48 +116,50 @@ function four(id: string, title: string, lasts: number) {
   return {
     id,
     title,
-    paths: [0, 1, 2, 3].map((index) => `w${index}:rtt=${RTT},flowrate=${RATE}`),
-    lanes: 4,
-    caps: 4 * RATE,
+    paths: PATHS.map((path) => `${path}:rtt=${RTT},flowrate=${RATE}`),
+    lanes: LANES,
+    caps: LANES * RATE,
     seconds: (WARM + lasts + AFTER) / 1_000 + 2,
     isSlow: lasts > 10_000,
   };
 }
 
-async function blackholeAll(
-  tell: (...order: string[]) => Promise<string>,
-  seconds: number,
-): Promise<void> {
-  await Promise.all([0, 1, 2, 3].map((index) => tell('blackhole', `w${index}`, `${seconds}`)));
+async function blackholeAll({ emulator }: Trial, seconds: number): Promise<void> {
+  await Promise.all(PATHS.map((path) => emulator.tell('blackhole', path, `${seconds}`)));
 }
 
-/** How long after `since` half a second began in which the caps were used in full, ms. */
-function timeToFull({ bulk, capacity }: Trial, since: number, until: number): number {
-  const SPAN = 500;
-  for (let from = since; from + SPAN <= until; from += 10) {
-    if (bulk.rate(from, from + SPAN) >= FULL * capacity) return from - since;
-  }
-  return Number.POSITIVE_INFINITY;
+/** How much of the caps of the first `paths` paths is used, with all headers, in the next second: %. */
+async function useOf({ emulator }: Trial, paths: number): Promise<number> {
+  const sum = (bytes: readonly number[]) => bytes.slice(0, paths).reduce((a, b) => a + b, 0);
+  const before = sum(await emulator.carried());
+  const { from, until } = await span(1_000);
+  const carried = sum(await emulator.carried()) - before;
+  return (100 * carried * 8) / (1_000 * (until - from) * paths * RATE);
 }
 
 function gap(atMost: number): Figure {
   return { key: 'gap', title: 'longest gap', unit: 'ms', atMost };
 }
 
-const BACK: Figure = { key: 'back', title: 'until full use after the return', unit: 'ms' };
+const BACK: Figure = {
+  key: 'back',
+  title: 'use of what was lost, in the second that begins 1 s after its return',
+  unit: '%',
+  atLeast: 95,
+};
 const DUPLICATES: Figure = {
   key: 'duplicates',
   title: 'bytes that came twice',
   unit: '%',
   atMost: 5,
 };
-/** What counts as full use. */
-const FULL = 0.96;
 /** Mbit/s and ms. */
 const RATE = 8;
 const RTT = 40;
 /** Of a cap before it drops, bytes: the emulator's 50 ms at the rate. */
 const QUEUE = 50_000;
+const LANES = 4;
+const PATHS = ['w0', 'w1', 'w2', 'w3'];
 /** ms before the fault, and watched after its end. */
-const WARM = 1_500;
+const WARM = 2_000;
 const AFTER = 2_500;

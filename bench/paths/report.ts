@@ -124,8 +124,8 @@ const how = `- Entry and exit run in two network namespaces. A packet-level emul
   headers of TLS and of the lanes' own frames are our loss. They are taken over 6 to 10 s after 2 to 4 s
   of running in. Plain TCP connections, where they are the measure, run at the same time beside the
   lanes, through the same path, and carry the same bulk.
-- A gap is the longest time without a byte at the sink. Full use is half a second with at least 96 % of
-  the caps.
+- A gap is the longest time without a byte at the sink. What a path carries after its return is read
+  from the emulator, so that bytes which had waited behind a hole do not count.
 - Every run has fresh processes.`;
 
 const yourself = `\`\`\`

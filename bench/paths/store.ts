@@ -35,8 +35,7 @@ export function merged(others: readonly Result[], now: readonly Result[]): Resul
 
 export function publish(results: readonly Result[], text: string): void {
   mkdirSync(dirname(path), { recursive: true });
-  const lines = results.map((result) => `  ${JSON.stringify(result, rounded)}`);
-  writeFileSync(path, `[\n${lines.join(',\n')}\n]\n`);
+  writeFileSync(path, `${JSON.stringify(results, rounded, 2)}\n`);
   writeFileSync(page, text);
 }
 

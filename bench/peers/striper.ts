@@ -27,12 +27,13 @@ export function striped(lanes: number, options: { tls: boolean } = { tls: false 
       ...[cli, 'exit', `127.0.0.1:${listen}`, ...args, ...security, ...quiet],
     ]);
   };
-  return { name, needs: [], hops: [entry, exit] };
+  return { name, needs: [], isJustInTime: true, hops: [entry, exit] };
 }
 
 export const relay: Contender = {
   name: 'relay',
   needs: [],
+  isJustInTime: true,
   hops: [
     (lab, listen, to) =>
       lab.start(listen, process.execPath, [

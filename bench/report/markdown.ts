@@ -71,8 +71,9 @@ shows it. All contenders lead to the same target, all are chained twice, as an e
 (one hop where it says so), and each proxy has one thread for its work, except stunnel and agg-tunnel,
 which take more.`;
 
-const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count. Figures are medians;
-  min–max shows all rounds. A ratio is the median of the ratios within each round.
+const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count; ours is at least 3 s
+  long, because Node compiles what it runs often. Figures are medians; min–max shows all rounds. A ratio
+  is the median of the ratios within each round.
 - The source and sink are one small C program (\`bench/load.c\`) that sends from one buffer and throws
   away what arrives without copying it. It runs on the same cores as the proxies.
 - GB/s counts bytes that arrived at the sink, 10⁹ a GB. CPU is user and system time of the proxies
@@ -80,8 +81,10 @@ const how = `- Rounds alternate, A B C A B C, in one run, after one round that d
 - TCP_NODELAY is on wherever a contender offers it. TLS is 1.3 with AES-128-GCM everywhere; the rivals
   have a certificate for P-256, ours a shared key. HAProxy runs with its defaults apart from what its
   name says.
-- HAProxy twice with splice and nginx move bytes by means that Node does not have (splice) or has
-  (large buffers); both are shown.
+- Splice moves bytes inside the kernel, which Node cannot: it is shown as what a proxy that never sees
+  the bytes can reach.
+- Nothing is pinned to a core: source, sink and proxies share all of them. \`taskset -c 0 npm run bench
+  -- --only ping\` shows the bare cost of a round trip.
 - agg-tunnel makes one link for each address of its server and none beyond; it gets as many addresses of
   loopback as we have lanes. It dials its links anew for each connection.
 - The kernel's congestion control changes the figures even on loopback: BBR paces, so that programs
@@ -89,7 +92,7 @@ const how = `- Rounds alternate, A B C A B C, in one run, after one round that d
 
 const yourself = `\`\`\`
 npm run bench                      everything; tens of minutes
-npm run bench -- --quick           a few minutes
+npm run bench -- --quick           two or three minutes
 npm run bench -- --only bulk,ping  measures whose names begin so; --list shows the names
 npm run bench -- --cc cubic        under another congestion control, in a network namespace of its own
 npm run bench -- --with-agg-tunnel builds aggligator's tunnel with cargo, and compares to it

@@ -50,6 +50,7 @@ export class Downlinks {
   readonly #logger: Logger;
   readonly #sessions = new Map<string, Downlink>();
   readonly #refusals = new News();
+  readonly #closing = new AbortController();
   #isGoingAway = false;
 
   constructor(config: ExitConfig, memory: ProxyMemory, targets: Targets, logger: Logger) {
@@ -79,10 +80,11 @@ export class Downlinks {
   async welcome(socket: Socket, peer: string): Promise<void> {
     const { key, plain } = this.#config;
     const transport = { key, plain, pool: this.#memory.pool };
+    const { signal } = this.#closing;
     let window = 0;
     try {
-      const { pipe, binding } = await acceptCarrier(socket, transport);
-      const options = handshakeOptions(transport, binding, this.#settings(0));
+      const { pipe, binding } = await acceptCarrier(socket, transport, signal);
+      const options = handshakeOptions(transport, binding, this.#settings(0), signal);
       const joined = await answerHello(pipe, options, {
         sessionKey: (id) => this.#sessions.get(hex(id))?.key ?? null,
         decide: (hello) => {
@@ -99,7 +101,7 @@ export class Downlinks {
       this.#take(joined, joined.hello, pipe, peer, window);
     } catch (error) {
       this.#memory.giveSessionWindow(window);
-      this.#noteRefusal(error, peer);
+      if (!signal.aborted) this.#noteRefusal(error, peer);
     }
   }
 
@@ -110,6 +112,7 @@ export class Downlinks {
 
   close(): void {
     this.#isGoingAway = true;
+    this.#closing.abort();
     for (const { trunk } of [...this.#sessions.values()]) trunk.close('SHUTDOWN');
   }
 
@@ -139,7 +142,7 @@ export class Downlinks {
 
   #take(joined: Joined, hello: Hello, pipe: Pipe, peer: string, window: number): void {
     const id = hex(joined.ticket.id);
-    const isNew = hello.kind === HelloKind.NEW;
+    const isNew = hello.kind === HelloKind.NEW && !this.#closing.signal.aborted;
     const downlink = isNew ? this.#newSession(joined, id, peer, window) : this.#sessions.get(id);
     if (downlink === undefined || downlink.usedLanes.has(joined.lane)) {
       joined.early?.release();

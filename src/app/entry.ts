@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Logger } from '../core/log.ts';
+import type { LogFields, Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
@@ -7,6 +7,7 @@ import { type Listener, listen } from '../sys/net.ts';
 import { reset } from '../sys/socket-handle.ts';
 import type { EntryConfig } from './config.ts';
 import { Connections } from './connections.ts';
+import { News } from './news.ts';
 import { ProxyMemory } from './proxy-memory.ts';
 import type { Readiness, Service } from './service.ts';
 import type { ProxyStatus } from './status.ts';
@@ -40,6 +41,7 @@ class Entry implements EntryService {
   readonly #memory: ProxyMemory;
   readonly #uplink: Uplink;
   readonly #connections = new Connections();
+  readonly #troubles = new News();
   readonly #startedAt = nodeClock.now();
   /** Accepted, and waiting for a session; each with the timer that ends its wait. */
   readonly #waiting = new Map<Socket, NodeJS.Timeout>();
@@ -59,7 +61,7 @@ class Entry implements EntryService {
 
   async start(): Promise<void> {
     this.#listener = await listen(this.#config.listen, (socket) => this.#onSocket(socket), {
-      onAcceptError: (error) => this.#logger.warn('cannot accept', { cause: error.message }),
+      onAcceptError: (error) => this.#warn('cannot accept', { cause: error.message }),
     });
     this.#uplink.start();
   }
@@ -119,11 +121,16 @@ class Entry implements EntryService {
       return;
     }
     const timer = setTimeout(() => {
-      this.#logger.warn('a connection found no lane to the exit in time', { waitedMs: WAIT });
+      this.#warn('a connection found no lane to the exit in time', { waitedMs: WAIT });
       this.#waiting.delete(socket);
       reset(socket);
     }, WAIT);
     this.#waiting.set(socket, timer);
+  }
+
+  #warn(message: string, fields: LogFields): void {
+    const news = this.#troubles.tell(message, nodeClock.now());
+    if (news !== null) this.#logger.warn(message, { ...fields, ...news });
   }
 
   #serveWaiting(): void {

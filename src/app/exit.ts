@@ -6,6 +6,7 @@ import { type Listener, listen, peerOf } from '../sys/net.ts';
 import { reset } from '../sys/socket-handle.ts';
 import type { ExitConfig } from './config.ts';
 import { Downlinks } from './downlinks.ts';
+import { News } from './news.ts';
 import { ProxyMemory } from './proxy-memory.ts';
 import type { Readiness, Service } from './service.ts';
 import type { ProxyStatus } from './status.ts';
@@ -31,6 +32,7 @@ class Exit implements Service {
   readonly #startedAt = nodeClock.now();
   /** Connections that have not shown the key yet, by host. */
   readonly #strangers = new Map<string, number>();
+  readonly #acceptErrors = new News();
   #strangerCount = 0;
   #turnedAway = 0;
   #listener: Listener | null = null;
@@ -49,7 +51,7 @@ class Exit implements Service {
 
   async start(): Promise<void> {
     this.#listener = await listen(this.#config.listen, (socket) => void this.#onSocket(socket), {
-      onAcceptError: (error) => this.#logger.warn('cannot accept', { cause: error.message }),
+      onAcceptError: (error) => this.#noteAcceptError(error),
     });
   }
 
@@ -101,6 +103,11 @@ class Exit implements Service {
       if (left === 0) this.#strangers.delete(host);
       else this.#strangers.set(host, left);
     }
+  }
+
+  #noteAcceptError({ message }: Error): void {
+    const news = this.#acceptErrors.tell(message, nodeClock.now());
+    if (news !== null) this.#logger.warn('cannot accept', { cause: message, ...news });
   }
 
   /** A flood is told at its first connection and every thousandth, not per connection. */

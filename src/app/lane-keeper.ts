@@ -24,7 +24,12 @@ export interface LaneSource {
   /** Dials, and encrypts where that is wanted. */
   connect(route: Route, signal: AbortSignal): Promise<Pipe>;
   /** Makes a session, or joins it. */
-  join(pipe: Pipe, lane: number, ticket: SessionTicket | null): Promise<Joined>;
+  join(
+    pipe: Pipe,
+    lane: number,
+    ticket: SessionTicket | null,
+    signal: AbortSignal,
+  ): Promise<Joined>;
 }
 
 export interface LaneSink {
@@ -125,9 +130,9 @@ export class LaneKeeper {
   async #raise(slot: Slot): Promise<Promise<void> | null> {
     const pipe = await this.#source.connect(slot.route, slot.stop.signal);
     const joined = await this.#join(pipe, slot);
-    if (joined === null) return null;
-    const up = this.#sink.onLane(joined, pipe);
-    if (up === null || slot.stop.signal.aborted) {
+    if (slot.stop.signal.aborted) joined.early?.release();
+    const up = slot.stop.signal.aborted ? null : this.#sink.onLane(joined, pipe);
+    if (up === null) {
       pipe.abort();
       return null;
     }
@@ -136,12 +141,12 @@ export class LaneKeeper {
     return up.ended;
   }
 
-  async #join(pipe: Pipe, slot: Slot): Promise<Joined | null> {
+  async #join(pipe: Pipe, slot: Slot): Promise<Joined> {
     while (this.#sink.ticket === null && this.#making !== null) await this.#making;
     const { ticket } = this.#sink;
-    if (ticket === null) return this.#make(pipe, slot.route);
+    if (ticket === null) return this.#make(pipe, slot);
     try {
-      return await this.#source.join(pipe, this.#sink.takeLaneId(), ticket);
+      return await this.#source.join(pipe, this.#sink.takeLaneId(), ticket, slot.stop.signal);
     } catch (error) {
       if (error instanceof LaneRefused && error.isSessionUnknown && this.#sink.ticket === ticket) {
         this.#sink.onSessionUnknown();
@@ -150,12 +155,13 @@ export class LaneKeeper {
     }
   }
 
-  async #make(pipe: Pipe, route: Route): Promise<Joined> {
+  async #make(pipe: Pipe, slot: Slot): Promise<Joined> {
     const { promise, resolve } = openPromise();
     this.#making = promise;
     try {
-      const joined = await this.#source.join(pipe, this.#sink.takeLaneId(), null);
-      this.#sink.onSession(joined, route);
+      const { signal } = slot.stop;
+      const joined = await this.#source.join(pipe, this.#sink.takeLaneId(), null, signal);
+      if (!signal.aborted) this.#sink.onSession(joined, slot.route);
       return joined;
     } finally {
       this.#making = null;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { type Address, formatAddress } from '../core/address.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
 import type { HandshakeOptions } from '../io/lane-handshake.ts';
@@ -40,26 +41,47 @@ export async function dialCarrier(
     ...(from === undefined ? {} : { localAddress: from }),
   });
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
-  const secure = await secureClient(socket, transport.key, { timeout: TIMEOUT });
-  return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+  const securing = secureClient(socket, transport.key, { timeout: TIMEOUT });
+  return encrypted(socket, securing, signal);
 }
 
 /** The exit's end of a lane. @throws one line for the log */
-export async function acceptCarrier(socket: Socket, transport: Transport): Promise<Carrier> {
+export async function acceptCarrier(
+  socket: Socket,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<Carrier> {
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
-  const secure = await secureServer(socket, transport.key, {
-    timeout: TIMEOUT,
-    plainMagic: plainGreeting().subarray(0, 4),
-  });
-  return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+  const plainMagic = plainGreeting().subarray(0, 4);
+  const securing = secureServer(socket, transport.key, { timeout: TIMEOUT, plainMagic });
+  return encrypted(socket, securing, signal);
+}
+
+/** The carrier over a TLS handshake; `signal` breaks that off. */
+async function encrypted(
+  socket: Socket,
+  securing: Promise<TLSSocket>,
+  signal: AbortSignal,
+): Promise<Carrier> {
+  const breakOff = (): unknown => socket.destroy();
+  signal.addEventListener('abort', breakOff);
+  if (signal.aborted) breakOff();
+  try {
+    const secure = await securing;
+    return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+  } finally {
+    signal.removeEventListener('abort', breakOff);
+  }
 }
 
 export function handshakeOptions(
   transport: Transport,
   binding: Uint8Array | null,
   settings: Settings,
+  signal: AbortSignal,
 ): HandshakeOptions {
-  return { key: transport.key, binding, crypto, clock: nodeClock, timeout: TIMEOUT, settings };
+  const { key } = transport;
+  return { key, binding, crypto, clock: nodeClock, timeout: TIMEOUT, signal, settings };
 }
 
 export function peerOfRoute(route: { readonly exit: Address }): string {

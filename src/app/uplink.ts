@@ -63,9 +63,9 @@ export class Uplink {
           uplink.#bindings.set(carrier.pipe, carrier.binding);
           return carrier.pipe;
         },
-        join(pipe, lane, ticket) {
+        join(pipe, lane, ticket, signal) {
           const binding = uplink.#bindings.get(pipe) ?? null;
-          const options = handshakeOptions(transport, binding, uplink.#settings());
+          const options = handshakeOptions(transport, binding, uplink.#settings(), signal);
           return joinSession(pipe, options, lane, ticket);
         },
       },

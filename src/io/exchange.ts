@@ -28,18 +28,22 @@ interface Wanted {
 export class Exchange implements PipeHandler {
   readonly #pipe: Pipe;
   readonly #timer: Timer;
+  readonly #signal: AbortSignal | undefined;
   #bytes = new Uint8Array(0);
   #wanted: Wanted | null = null;
   #failure: ExchangeFailed | null = null;
 
-  /** `timeout`: for the whole exchange, ms. */
-  constructor(pipe: Pipe, clock: Clock, timeout: number) {
+  /** `timeout`: for the whole exchange, ms. `signal` ends it before that. */
+  constructor(pipe: Pipe, clock: Clock, timeout: number, signal?: AbortSignal) {
     this.#pipe = pipe;
+    this.#signal = signal;
     pipe.attach(this);
     pipe.resume();
     this.#timer = clock.at(clock.now() + timeout, () =>
       this.#fail('timeout', `no handshake within ${timeout / 1000} s`),
     );
+    signal?.addEventListener('abort', this.#giveUp);
+    if (signal?.aborted) this.#giveUp();
   }
 
   write(bytes: Uint8Array): void {
@@ -67,7 +71,7 @@ export class Exchange implements PipeHandler {
    */
   finish(): Chunk | null {
     if (this.#failure !== null) throw this.#failure;
-    this.#timer.cancel();
+    this.#disarm();
     this.#pipe.pause();
     const rest = this.#bytes;
     this.#bytes = new Uint8Array(0);
@@ -79,7 +83,7 @@ export class Exchange implements PipeHandler {
   }
 
   abort(): void {
-    this.#timer.cancel();
+    this.#disarm();
     this.#pipe.abort();
   }
 
@@ -104,6 +108,13 @@ export class Exchange implements PipeHandler {
 
   onBroken(cause: BrokenPipe): void {
     this.#fail('closed', cause.message, { cause });
+  }
+
+  readonly #giveUp = (): void => this.#fail('closed', 'this end closes');
+
+  #disarm(): void {
+    this.#timer.cancel();
+    this.#signal?.removeEventListener('abort', this.#giveUp);
   }
 
   #serve(): void {

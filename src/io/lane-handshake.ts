@@ -39,6 +39,8 @@ export interface HandshakeOptions {
   readonly clock: Clock;
   /** For the whole handshake, ms. */
   readonly timeout: number;
+  /** Ends it before that. */
+  readonly signal?: AbortSignal;
   readonly settings: Settings;
 }
 
@@ -94,7 +96,7 @@ export async function joinSession(
   lane: number,
   ticket: SessionTicket | null,
 ): Promise<Joined> {
-  const exchange = new Exchange(pipe, options.clock, options.timeout);
+  const exchange = new Exchange(pipe, options.clock, options.timeout, options.signal);
   try {
     const keys = new HandshakeKeys(options.crypto, await entryBinding(exchange, options));
     const nonce = options.crypto.randomBytes(NONCE_BYTES);
@@ -146,7 +148,7 @@ export async function answerHello(
   options: HandshakeOptions,
   judge: Judge,
 ): Promise<Joined & { hello: Hello }> {
-  const exchange = new Exchange(pipe, options.clock, options.timeout);
+  const exchange = new Exchange(pipe, options.clock, options.timeout, options.signal);
   try {
     const keys = new HandshakeKeys(options.crypto, await exitBinding(exchange, options));
     const sealed = await exchange.read(handshakeLength);

@@ -183,7 +183,8 @@ export class Trunk {
     this.#forgetLingering(pipe);
     if (!this.#pipes.delete(lane)) return;
     this.session.removeLane(lane, this.#clock.now());
-    if (!this.session.isClosed) this.#handler.onLaneEnd(lane, cause?.message ?? 'the peer closed it');
+    if (!this.session.isClosed)
+      this.#handler.onLaneEnd(lane, cause?.message ?? 'the peer closed it');
     this.kick();
   }
 

@@ -11,6 +11,8 @@ const HEAD_SEGMENTS = 8;
 const LATE_SEGMENTS = 32;
 /** A copy must arrive this much earlier than the original, ms. */
 const MARGIN = 10;
+/** The same, while the rate of its lane is a guess. */
+const MARGIN_UNKNOWN = 100;
 
 /**
  * Sends what is still under way on one lane again on another, where it would arrive earlier. TCP
@@ -78,8 +80,9 @@ export class Copies {
       if (other === lane || other.health !== 'good' || other.isDraining) continue;
       earliest = Math.min(earliest, other.eta(segment.length, now));
     }
-    if (lane.remaining(segment, now) < 1.5 * earliest + MARGIN || !this.#pay(segment)) return;
-    this.#transmitter.requeue(segment);
+    const margin = lane.path.isMeasured ? MARGIN : MARGIN_UNKNOWN;
+    if (lane.remaining(segment, now) < 1.5 * earliest + margin) return;
+    if (this.#pay(segment)) this.#transmitter.requeue(segment);
   }
 
   #pay(segment: Segment): boolean {

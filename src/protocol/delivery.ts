@@ -7,13 +7,18 @@ import type { Transmitter } from './transmitter.ts';
 /** The largest window of one channel, and the share of the session window that grown ones may fill. */
 const MAX_WINDOW = 32 * 1024 * 1024;
 const GROWN_SHARE = 0.75;
+/** A new channel's window takes this share of what is left to grow into, up to this size. */
+const FIRST_SHARE = 1 / 64;
+const MAX_FIRST_WINDOW = 1024 * 1024;
 
 /**
  * The way of received bytes: from a frame, through the channel's order and window, to its handler,
  * and the credit back to the sender.
  *
- * The session window bounds the sum over all channels. Channels start with a small window that is
- * not reserved and grow within a reserved share, so readers that stop cannot take the room of others.
+ * The session window bounds the sum over all channels. The smallest window of a channel is not
+ * reserved; what it has beyond that, it takes from a reserved share, so readers that stop cannot take
+ * the room of others. New channels get some of it at once, so that a transfer over many lanes does not
+ * spend its first round trips on growing.
  */
 export class Delivery {
   readonly #window: ReceiveWindow;
@@ -45,6 +50,15 @@ export class Delivery {
   /** How much of that the applications have taken, or nobody wants any more. */
   get consumed(): number {
     return this.#window.consumed;
+  }
+
+  /** The size of a new channel's window, reserved with this call; `forget` gives it back. */
+  firstWindow(): number {
+    const free = Math.max(0, this.#window.size * GROWN_SHARE - this.#grown);
+    const most = Math.max(0, MAX_FIRST_WINDOW - this.#initialWindow);
+    const extra = Math.min(most, Math.floor(free * FIRST_SHARE));
+    this.#grown += extra;
+    return this.#initialWindow + extra;
   }
 
   /** A DATA frame of the channel begins. @throws {ProtocolViolation} if it breaks a window */

@@ -3,7 +3,7 @@ import { RoundTrips } from './round-trips.ts';
 import { Silences } from './silences.ts';
 
 /** Limits of what a lane may carry unacknowledged; ms and bytes. */
-const INITIAL_CAP = 32 * 1024;
+const INITIAL_CAP = 16 * 1024;
 const MAX_CAP = 8 * 1024 * 1024;
 /** A cap never falls below what a slow route carries in this time, nor above this many bytes for it. */
 const FLOOR_TIME = 150;
@@ -82,11 +82,12 @@ export class Path {
   /** Up to when the full lane has been measured; null until what was sent when full is acknowledged. */
   #measuredAt: number | null = null;
   // Growth goes by rounds of the full lane: from a time until what was sent then is acknowledged.
-  #roundStart = 0;
+  #roundStart: number | null = null;
   #roundBytes = 0;
   /** Of the round before. */
   #roundRate = 0;
   #isQueueSeen = false;
+  #isRateGrowing = true;
   /** Since when the full lane has shown no queue. */
   #clearSince: number | null = null;
 
@@ -102,6 +103,11 @@ export class Path {
   /** The route's own delay there and back, ms; a guess before the first sample. */
   get minRtt(): number {
     return this.#trips.least;
+  }
+
+  /** True once the full lane has shown its rate, for a good part of a round trip: before, a burst's would do. */
+  get isMeasured(): boolean {
+    return this.#carried.measured >= Math.max(10, this.minRtt / 2);
   }
 
   get isKnown(): boolean {
@@ -176,6 +182,8 @@ export class Path {
     this.#roundBytes += bytes;
     this.#delivered.add(now - last, bytes);
     const isOfFull = this.#fullSince !== null && sentAt !== null && sentAt >= this.#fullSince;
+    // The first one counts with the silence before it, if the lane was full all that time.
+    if (isOfFull && last >= this.#fullSince!) this.#measuredAt ??= last;
     if (this.#measuredAt !== null) this.#carried.add(now - this.#measuredAt, bytes);
     if (this.#measuredAt !== null || isOfFull) this.#measuredAt = now;
     if (sentAt !== null) {
@@ -188,9 +196,8 @@ export class Path {
     }
     this.#updateRate();
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
-    else if (isOfFull && !this.#isQueueSeen) {
+    else if (isOfFull && this.#mayGrow)
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#gain * bytes);
-    }
   }
 
   /** The time up to now was lost to a pause: it says nothing about the rate. */
@@ -209,6 +216,8 @@ export class Path {
     this.#cap = INITIAL_CAP;
     this.#isGrowing = true;
     this.#gain = STARTUP_GAIN;
+    this.#isRateGrowing = true;
+    this.#roundStart = null;
     this.#roundRate = 0;
     this.#lastAckAt = null;
     this.#measuredAt = null;
@@ -238,8 +247,7 @@ export class Path {
     const delivered = this.#delivered;
     const window = Math.max(this.#isGrowing ? RATE_STARTUP : RATE_SHORT, srtt);
     let rate = delivered.measured >= window ? delivered.rate(window) : 0;
-    // Before there is a good part of a round trip its figure is a burst's, not the route's.
-    const isMeasured = this.#carried.measured >= Math.max(10, minRtt / 2);
+    const { isMeasured } = this;
     if (isMeasured) {
       rate = Math.max(rate, this.#carried.rate(Math.max(RATE_LONG, 4 * srtt)));
       rate = Math.max(rate, this.#carried.rate(Math.max(RATE_SHORT, 4 * minRtt)));
@@ -260,14 +268,24 @@ export class Path {
       if (this.#clearSince === null || now - this.#clearSince < 2 * this.srtt) return;
       this.#isGrowing = true;
       this.#gain = CLIMB_GAIN;
+      this.#isRateGrowing = false;
+      this.#startRound(0, now);
+    } else if (this.#roundStart === null) {
       this.#startRound(0, now);
     } else if (sentAt >= this.#roundStart) {
       const rate = this.#roundBytes / Math.max(1, now - this.#roundStart);
       // While the rate still grows, the queue is that of TCP's own slow start.
-      const isDone = this.#isQueueSeen && rate < (1 + this.#gain / 4) * this.#roundRate;
-      this.#isGrowing = !isDone;
+      this.#isRateGrowing = rate >= (1 + this.#gain / 4) * this.#roundRate;
+      this.#isGrowing = this.#isRateGrowing || !this.#isQueueSeen;
       this.#startRound(rate, now);
     }
+  }
+
+  /** With a queue, the lane must show that its rate follows, and gets some more than that takes. */
+  get #mayGrow(): boolean {
+    if (!this.#isQueueSeen) return true;
+    const isFirst = this.#roundRate === 0;
+    return this.#isRateGrowing && (isFirst || this.#cap < 3 * this.#roundRate * this.minRtt);
   }
 
   #startRound(rateBefore: number, now: number): void {

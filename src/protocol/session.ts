@@ -198,7 +198,7 @@ export class Session {
     const id = this.channels.takeId();
     const channel = this.#newChannel(id, false);
     channel.handler = handler;
-    const frame = encodeOpen(id, this.#options.initialWindow, target);
+    const frame = encodeOpen(id, channel.receive.window.limit, target);
     this.transmitter.post(new Control('open', frame, channel));
     return channel;
   }
@@ -353,10 +353,9 @@ export class Session {
   }
 
   #newChannel(id: number, isKnown: boolean): Channel {
-    const { initialWindow, peerInitialWindow } = this.#options;
     const channel = new Channel(id, {
-      sendLimit: peerInitialWindow,
-      receiveWindow: initialWindow,
+      sendLimit: this.#options.peerInitialWindow,
+      receiveWindow: this.delivery.firstWindow(),
       isKnown,
     });
     this.channels.add(channel);

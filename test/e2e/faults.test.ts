@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MiB } from './support/numbers.ts';
-import { startExit } from './support/pair.ts';
+import { startExit, testKey } from './support/pair.ts';
+import { ProxyProcess } from './support/proxy-process.ts';
+import { Target } from './support/target.ts';
 import { ending, receive, send } from './support/traffic.ts';
 import { until, within } from './support/wait.ts';
 import { World } from './support/world.ts';
@@ -156,6 +159,27 @@ describe('faults', { concurrency: 4 }, () => {
       assert.ok(took > 1_900, `${took} ms`);
       await emulator.accept();
       assert.equal(await within(4_000, world.echo(), 'an echo'), 'hello');
+    },
+  );
+
+  test(
+    'no exit: connections wait 10 s for one, then are reset; the log tells it once',
+    limits,
+    async (t) => {
+      const nowhere = await Target.start(() => {});
+      const { address } = nowhere;
+      await nowhere.close();
+      const entry = await ProxyProcess.start(['entry', '0', '--exit', address, '-n', '4'], testKey);
+      t.after(() => entry.kill());
+      const start = performance.now();
+      const sockets = Array.from({ length: 30 }, () => connect(entry.port, '127.0.0.1').resume());
+      const ends = await within(15_000, Promise.all(sockets.map(ending)), 'RST to all');
+      const took = performance.now() - start;
+      assert.deepEqual(new Set(ends), new Set(['ECONNRESET']));
+      assert.ok(took > 9_900, `${took} ms`);
+      assert.equal(entry.linesLike(/connection refused/).length, 1, entry.logText);
+      assert.equal(entry.linesLike(/no lane to the exit in time/).length, 1, entry.logText);
+      assert.match((await entry.readiness()).reason ?? '', /connection refused/);
     },
   );
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type EntryConfig, type ExitConfig, parseOpenListen } from '../../src/app/config.ts';
 import { startEntry } from '../../src/app/entry.ts';
 import { startExit } from '../../src/app/exit.ts';
@@ -100,6 +101,35 @@ test('an entry and an exit leave no socket and no timer behind', { timeout: 30_0
   }
 });
 
+test('a pair that is closed in the middle of its start leaves nothing behind', {
+  timeout: 30_000,
+}, async (t) => {
+  const target = await startTarget(t);
+  for (const plain of [false, true]) {
+    await t.test(plain ? 'plain' : 'TLS', async () => {
+      await settled();
+      const before = handles();
+      for (const pause of [0, 1, 2, 3, 5, 8, 12, 20]) {
+        const [entry, exit] = await startServices(target, plain);
+        const stranger = connect(portOf(exit), '127.0.0.1').on('error', () => {});
+        await once(stranger, 'connect');
+        await delay(pause);
+        const start = performance.now();
+        await Promise.all([entry.close(), exit.close()]);
+        const took = performance.now() - start;
+        assert.ok(took < 1_500, `closing after ${pause} ms took ${took} ms`);
+        assert.equal(sessionsOf(entry) + sessionsOf(exit), 0);
+        stranger.destroy();
+      }
+      await until(
+        () => sameHandles(handles(), before),
+        3_000,
+        () => `${handles()} left`,
+      );
+    });
+  }
+});
+
 /** An echo over a pair of processes. */
 async function startPair(t: TestContext): Promise<Pair> {
   const target = await startTarget(t);
@@ -187,8 +217,17 @@ async function startServices(target: Target, plain: boolean): Promise<[Service, 
 }
 
 function dialEntry(entry: Service): Socket {
-  const port = Number(entry.listen[0]!.split(':').at(-1));
+  const port = portOf(entry);
   return connect({ host: '127.0.0.1', port, allowHalfOpen: true }).on('error', () => {});
+}
+
+function portOf(service: Service): number {
+  return Number(service.listen[0]!.split(':').at(-1));
+}
+
+function sessionsOf(service: Service): number {
+  const status = service.status();
+  return status.role === 'relay' ? 0 : status.sessions.length;
 }
 
 function channelsOf(service: Service): number {
