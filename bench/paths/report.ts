@@ -110,8 +110,8 @@ const introduction = `# Across paths with caps, delay, loss and faults
 Written by \`npm run paths -- --write\`; every run's figures are in [paths.json](paths.json).
 
 What the two real processes make of paths that cap each TCP connection, over TLS lanes, with the
-kernel's own congestion control. The simulation covers more cases, at every step; this shows that the
-kernel and Node agree with it.`;
+kernel's own congestion control. The simulation covers more cases, and looks at every step; this shows
+what the kernel's TCP and Node add to it. Bars that are missed stay in the table.`;
 
 const how = `- Entry and exit run in two network namespaces. A packet-level emulator between them treats each
   packet of 1,500 bytes by itself: a cap for each TCP connection (a queue of 50 ms, or a policer), random
@@ -119,12 +119,13 @@ const how = `- Entry and exit run in two network namespaces. A packet-level emul
 - A source sends bulk from the entry's side to a sink on the exit's side, which checks every byte and
   notes when it came. Where messages are judged, one of 100 bytes takes the same way every 20 ms over
   a connection of its own; times are one way, from a clock that both ends share. Messages run in all
-  cases without faults, but in "policed" only for the second half.
+  cases without faults or loss; where lanes are policed, only for the second half.
 - Percentages of caps count the payload of TCP in full packets (1,448 of 1,500 bytes) as 100 %; the
-  headers of TLS and of the lanes' own frames are our loss. They are taken over 6 to 10 s after 2 to 4 s
+  headers of TLS and of the lanes' own frames are our loss. They are taken over 6 to 10 s after 2 to 10 s
   of running in. Plain TCP connections, where they are the measure, run at the same time beside the
   lanes, through the same path, and carry the same bulk.
-- A gap is the longest time without a byte at the sink. What a path carries after its return is read
+- Faults strike 2 s after the start, on a path of one lane's own, with lanes that are dialled anew on it too.
+  A gap is the longest time without a byte at the sink. What a path carries after its return is read
   from the emulator, so that bytes which had waited behind a hole do not count.
 - Every run has fresh processes.`;
 

@@ -50,8 +50,10 @@ export class Downlinks {
   readonly #logger: Logger;
   readonly #sessions = new Map<string, Downlink>();
   readonly #refusals = new News();
-  readonly #closing = new AbortController();
+  /** Handshakes that are going on. */
+  readonly #guests = new Set<AbortController>();
   #isGoingAway = false;
+  #isClosed = false;
 
   constructor(config: ExitConfig, memory: ProxyMemory, targets: Targets, logger: Logger) {
     this.#config = config;
@@ -80,7 +82,9 @@ export class Downlinks {
   async welcome(socket: Socket, peer: string): Promise<void> {
     const { key, plain } = this.#config;
     const transport = { key, plain, pool: this.#memory.pool };
-    const { signal } = this.#closing;
+    const guest = new AbortController();
+    const { signal } = guest;
+    this.#guests.add(guest);
     let window = 0;
     try {
       const { pipe, binding } = await acceptCarrier(socket, transport, signal);
@@ -102,6 +106,8 @@ export class Downlinks {
     } catch (error) {
       this.#memory.giveSessionWindow(window);
       if (!signal.aborted) this.#noteRefusal(error, peer);
+    } finally {
+      this.#guests.delete(guest);
     }
   }
 
@@ -112,7 +118,8 @@ export class Downlinks {
 
   close(): void {
     this.#isGoingAway = true;
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const guest of this.#guests) guest.abort();
     for (const { trunk } of [...this.#sessions.values()]) trunk.close('SHUTDOWN');
   }
 
@@ -142,7 +149,7 @@ export class Downlinks {
 
   #take(joined: Joined, hello: Hello, pipe: Pipe, peer: string, window: number): void {
     const id = hex(joined.ticket.id);
-    const isNew = hello.kind === HelloKind.NEW && !this.#closing.signal.aborted;
+    const isNew = hello.kind === HelloKind.NEW && !this.#isClosed;
     const downlink = isNew ? this.#newSession(joined, id, peer, window) : this.#sessions.get(id);
     if (downlink === undefined || downlink.usedLanes.has(joined.lane)) {
       joined.early?.release();

@@ -1,14 +1,40 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock, Timer } from './clock.ts';
 
-/** Node's monotonic clock and timers. A timer may fire up to about 1 ms late, never early. */
+/** Node's monotonic clock and timers. A timer may fire a ms or two late, never early. */
 export const nodeClock: Clock = {
   now: () => performance.now(),
   at(deadline: number, fn: () => void): Timer {
-    const handle = setTimeout(fn, Math.max(0, Math.ceil(deadline - performance.now())));
-    return { cancel: () => clearTimeout(handle) };
+    return new NodeTimer(deadline, fn);
   },
   soon(fn: () => void): void {
     setImmediate(fn);
   },
 };
+
+class NodeTimer implements Timer {
+  readonly #deadline: number;
+  readonly #fn: () => void;
+  #handle: NodeJS.Timeout;
+
+  constructor(deadline: number, fn: () => void) {
+    this.#deadline = deadline;
+    this.#fn = fn;
+    this.#handle = this.#arm();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  #arm(): NodeJS.Timeout {
+    const delay = Math.ceil(this.#deadline - performance.now());
+    return setTimeout(this.#onTimeout, Math.max(0, delay));
+  }
+
+  readonly #onTimeout = (): void => {
+    // The event loop counts whole ms from its own, older, idea of now.
+    if (performance.now() < this.#deadline) this.#handle = this.#arm();
+    else this.#fn();
+  };
+}

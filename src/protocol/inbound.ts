@@ -84,7 +84,7 @@ export class Inbound implements FrameSink {
         if (lane.port.writable) lane.postUntracked(encodePing(FrameType.PONG, body));
         return;
       case FrameType.LANE_CLOSE:
-        this.#onLaneClose(id);
+        session.onLaneClose(id, reasonName(readU16(body, 0)));
         return;
       case FrameType.SESSION_WINDOW:
         session.dispatch.onSessionWindow(readU48(body, 0), session.channels, this.#now);
@@ -104,11 +104,6 @@ export class Inbound implements FrameSink {
   }
 
   /** The peer puts no new frames on the lane. */
-  #onLaneClose(id: number): void {
-    const lane = this.#session.lanes.find((candidate) => candidate.id === id);
-    if (lane !== undefined) lane.isDraining = true;
-  }
-
   #onOpen(id: number, window: number, target: Uint8Array): void {
     const { channels, options, isGoingAway } = this.#session;
     if (this.#role === 'entry') throw new ProtocolViolation('BAD_CHANNEL', 'OPEN from an exit');

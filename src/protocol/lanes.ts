@@ -90,6 +90,14 @@ export class Lanes {
     this.#tellClose(lane, 'LANE_REMOVED');
   }
 
+  /** The peer puts no new frames on the lane, or has given it up already. */
+  onClose(id: number, reason: ReasonName): void {
+    const lane = this.find(id);
+    if (lane === undefined) return;
+    lane.isDraining = true;
+    if (reason === 'LANE_SILENT') this.#onDone(lane, reason);
+  }
+
   /** The session is over: nothing that the lanes carried matters. */
   clear(): void {
     for (const lane of this.all) lane.takeFlights();

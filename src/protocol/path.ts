@@ -1,4 +1,5 @@
 import { RateMeter } from '../data/rate-meter.ts';
+import { RecentMax } from '../data/recent-max.ts';
 import { RoundTrips } from './round-trips.ts';
 import { Silences } from './silences.ts';
 
@@ -29,8 +30,6 @@ const MAX_CHUNK = 512 * 1024;
 const RATE_LONG = 1_000;
 const RATE_SHORT = 200;
 const RATE_STARTUP = 50;
-/** A wait longer than this is a queue's and shows what the route carries at most, ms. */
-const GUESS_QUEUE = 10;
 /** How far back rates are remembered, ms. */
 const RATE_MEMORY = 4_000;
 
@@ -68,10 +67,10 @@ export class Path {
   readonly #carried = new RateMeter(RATE_MEMORY);
   /** Of all time: what the route carries at least. */
   readonly #delivered = new RateMeter(RATE_MEMORY / 2);
+  /** What the route carries at most, as its queues have shown. */
+  #ceiling = new RecentMax(RATE_LONG);
   /** Bytes per ms. */
   #rate = 0;
-  /** Until the full lane has been measured: what queues have shown to be the most. */
-  #guess = Number.POSITIVE_INFINITY;
   #cap = INITIAL_CAP;
   #isGrowing = true;
   /** Growth of the cap per byte acknowledged. */
@@ -191,10 +190,10 @@ export class Path {
       this.#trips.note(rtt, now);
       this.#silences.note(now - Math.max(last, waitingSince + this.minRtt), now);
       const queue = rtt - this.minRtt;
-      if (queue > GUESS_QUEUE) this.#guess = Math.min(this.#guess, acknowledged.inFlight / queue);
+      if (queue > CLEAR_QUEUE) this.#ceiling.note(acknowledged.inFlight / queue, now);
       if (isOfFull) this.#notePhase(queue, sentAt, now);
     }
-    this.#updateRate();
+    this.#updateRate(now);
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
     else if (isOfFull && this.#mayGrow)
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#gain * bytes);
@@ -212,7 +211,7 @@ export class Path {
     this.#delivered.reset();
     this.#trips.cancelProbe();
     this.#rate = 0;
-    this.#guess = Number.POSITIVE_INFINITY;
+    this.#ceiling = new RecentMax(RATE_LONG);
     this.#cap = INITIAL_CAP;
     this.#isGrowing = true;
     this.#gain = STARTUP_GAIN;
@@ -242,21 +241,23 @@ export class Path {
     this.#trips.endProbe(now);
   }
 
-  #updateRate(): void {
+  #updateRate(now: number): void {
     const { srtt, minRtt } = this;
     const delivered = this.#delivered;
-    const window = Math.max(this.#isGrowing ? RATE_STARTUP : RATE_SHORT, srtt);
+    const window = Math.max(this.#isGrowing ? RATE_STARTUP : RATE_SHORT, srtt, 3 * this.habitualGap);
     let rate = delivered.measured >= window ? delivered.rate(window) : 0;
     const { isMeasured } = this;
     if (isMeasured) {
+      const short = Math.max(RATE_SHORT, 4 * minRtt, 3 * this.habitualGap);
+      rate = Math.max(rate, this.#carried.rate(short));
       rate = Math.max(rate, this.#carried.rate(Math.max(RATE_LONG, 4 * srtt)));
-      rate = Math.max(rate, this.#carried.rate(Math.max(RATE_SHORT, 4 * minRtt)));
     }
     // A lane that grows, or was never full, may carry more than it was given.
     if (this.#isGrowing || !isMeasured) {
-      rate = Math.max(rate, Math.min(this.#guess, this.#cap / minRtt));
+      rate = Math.max(rate, this.#cap / minRtt);
     }
-    this.#rate = rate;
+    // What waits in a queue of the route passes within the time that it waits, and more does not.
+    this.#rate = Math.min(rate, this.#ceiling.get(now) ?? rate);
   }
 
   /** `queue`: how much longer than the bare route the acknowledged bytes took, ms. */

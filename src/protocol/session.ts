@@ -293,6 +293,10 @@ export class Session {
     else this.refuse(channel, refusal);
   }
 
+  onLaneClose(id: number, reason: ReasonName): void {
+    this.#lanes.onClose(id, reason);
+  }
+
   onLaneAck(id: number, received: number, delay: number, now: number): void {
     const lane = this.#lanes.find(id);
     // A lane that is gone here may still be acknowledged from the other end.

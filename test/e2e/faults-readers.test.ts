@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MiB } from './support/numbers.ts';
+import { MiB, median } from './support/numbers.ts';
 import { receive, send } from './support/traffic.ts';
 import { within } from './support/wait.ts';
 import { World } from './support/world.ts';
@@ -18,7 +18,7 @@ const path = { up: link, down: link };
 const limits = { timeout: 60_000 };
 
 test(
-  'a reader stops for 10 s: the others keep their speed, memory stays in bounds, nothing is lost',
+  'a reader stops for 10 s: another connection has the lanes to itself (median of 3 transfers), memory stays in bounds, nothing is lost',
   limits,
   async (t) => {
     const world = await World.start(t, { path, lanes: LANES });
@@ -33,15 +33,9 @@ test(
     // By then it has filled what there is on its way.
     await pair.isQuiet('exit');
 
-    const [reader, other] = await world.join();
-    const start = performance.now();
-    const bytes = 6 * LANES * CAP;
-    const receiving = receive(reader.end());
-    const sent = await send(other, bytes, 2);
-    other.end();
-    const received = await receiving;
-    assert.equal(received.digest, sent);
-    const share = bytes / ((received.lastAt - start) / 1000) / (LANES * CAP);
+    const shares: number[] = [];
+    for (let run = 0; run < 3; run += 1) shares.push(await shareOfTransfer(world, run));
+    const share = median(shares);
     const held: number[] = [];
     for (const side of ['entry', 'exit'] as const) {
       const { memory } = await pair[side].status();
@@ -93,3 +87,16 @@ test(
     for (const { received, sent } of transfers) assert.equal((await received).digest, await sent);
   },
 );
+
+/** Carries 2 s worth of bytes down over a new connection. @returns its rate as a share of the sum of caps */
+async function shareOfTransfer(world: World, seed: number): Promise<number> {
+  const bytes = 2 * LANES * CAP;
+  const start = performance.now();
+  const [reader, source] = await world.join();
+  const receiving = receive(reader.end());
+  const sent = await send(source, bytes, seed);
+  source.end();
+  const { digest, lastAt } = await receiving;
+  assert.equal(digest, sent);
+  return bytes / ((lastAt - start) / 1000) / (LANES * CAP);
+}

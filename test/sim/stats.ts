@@ -34,7 +34,7 @@ for (let seed = from; seed < from + count; seed += 1) {
       dup,
       resent: a.session.transmitter.resentBytes,
       payload,
-      s: plan.scheduler + ' ' + plan.faults.map((f) => f.kind).join(',') + ' ' + plan.routes.length,
+      s: `${plan.scheduler} ${plan.faults.map((f) => f.kind).join(',')} ${plan.routes.length}`,
     });
   }
 }
