@@ -61,7 +61,9 @@ async function main(): Promise<number> {
 /** @throws {UsageError} if nothing is chosen */
 function choose(only: readonly string[]): Scenario[] {
   if (only.length === 0) return all.filter(({ isSlow = false }) => !isSlow);
-  const chosen = all.filter(({ id }) => only.some((name) => id.startsWith(name)));
+  const chosen = all.filter(({ id }) =>
+    only.some((name) => (all.some((one) => one.id === name) ? id === name : id.startsWith(name))),
+  );
   if (chosen.length > 0) return chosen;
   throw new UsageError(`no case is called ${only.join(' or ')}; --list shows them`);
 }

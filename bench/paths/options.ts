@@ -65,7 +65,8 @@ export const help = `usage: npm run paths -- --lab FOLDER [options]
 Measures entry and exit across a packet-level emulator. Needs Linux and root.
 
   --lab FOLDER     where the emulator lies: its command is FOLDER/lab (or TCP_STRIPER_LAB)
-  --only NAME,...  the cases whose names begin so; also those that are left out for their length
+  --only NAME,...  the cases of these names, or whose names begin so; also those that are left out
+                   for their length
   --runs N         runs of each case (default 5); figures are medians
   --cc NAME,...    congestion controls of the kernel (default bbr,cubic)
   --write          write docs/paths.md; cases that are not measured now keep their last figures

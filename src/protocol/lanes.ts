@@ -112,7 +112,7 @@ export class Lanes {
     now: number,
     onItem: (item: Item) => void,
   ): void {
-    if (received > lane.ackedBytes) this.#recovery.beforeAck(this.all, now);
+    if (received > lane.ackedBytes) this.#recovery.beforeAck(lane, this.all, now);
     const silence = lane.silence(now);
     const bytes = lane.onAck(received, delay, now, onItem);
     if (bytes > 0) this.#recovery.onAck(lane, bytes, silence, now);

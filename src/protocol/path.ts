@@ -22,6 +22,8 @@ const PROBE_SHARE = 0.9;
 /** Growth of the cap per byte acknowledged: at the start, and when a full lane shows no queue. */
 const STARTUP_GAIN = 1;
 const CLIMB_GAIN = 0.5;
+/** Growth is judged once per least RTT, and not more often than this, ms. */
+const ROUND_MIN = 20;
 /** A chunk is what the lane carries in this time. */
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
@@ -80,7 +82,7 @@ export class Path {
   #fullSince: number | null = null;
   /** Up to when the full lane has been measured; null until what was sent when full is acknowledged. */
   #measuredAt: number | null = null;
-  // Growth goes by rounds of the full lane: from a time until what was sent then is acknowledged.
+  // Growth goes by rounds of one least RTT, in which the lane is full.
   #roundStart: number | null = null;
   #roundBytes = 0;
   /** Of the round before. */
@@ -191,7 +193,7 @@ export class Path {
       this.#silences.note(now - Math.max(last, waitingSince + this.minRtt), now);
       const queue = rtt - this.minRtt;
       if (queue > CLEAR_QUEUE) this.#ceiling.note(acknowledged.inFlight / queue, now);
-      if (isOfFull) this.#notePhase(queue, sentAt, now);
+      if (isOfFull) this.#notePhase(queue, now);
     }
     this.#updateRate(now);
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
@@ -244,7 +246,11 @@ export class Path {
   #updateRate(now: number): void {
     const { srtt, minRtt } = this;
     const delivered = this.#delivered;
-    const window = Math.max(this.#isGrowing ? RATE_STARTUP : RATE_SHORT, srtt, 3 * this.habitualGap);
+    const window = Math.max(
+      this.#isGrowing ? RATE_STARTUP : RATE_SHORT,
+      srtt,
+      3 * this.habitualGap,
+    );
     let rate = delivered.measured >= window ? delivered.rate(window) : 0;
     const { isMeasured } = this;
     if (isMeasured) {
@@ -252,16 +258,14 @@ export class Path {
       rate = Math.max(rate, this.#carried.rate(short));
       rate = Math.max(rate, this.#carried.rate(Math.max(RATE_LONG, 4 * srtt)));
     }
-    // A lane that grows, or was never full, may carry more than it was given.
-    if (this.#isGrowing || !isMeasured) {
-      rate = Math.max(rate, this.#cap / minRtt);
-    }
+    // A lane that was never full may carry more than it was given.
+    if (!isMeasured) rate = Math.max(rate, this.#cap / minRtt);
     // What waits in a queue of the route passes within the time that it waits, and more does not.
     this.#rate = Math.min(rate, this.#ceiling.get(now) ?? rate);
   }
 
   /** `queue`: how much longer than the bare route the acknowledged bytes took, ms. */
-  #notePhase(queue: number, sentAt: number, now: number): void {
+  #notePhase(queue: number, now: number): void {
     this.#isQueueSeen ||= queue > MIN_BURST;
     if (this.srtt - this.minRtt >= CLEAR_QUEUE) this.#clearSince = null;
     else this.#clearSince ??= now;
@@ -273,8 +277,11 @@ export class Path {
       this.#startRound(0, now);
     } else if (this.#roundStart === null) {
       this.#startRound(0, now);
-    } else if (sentAt >= this.#roundStart) {
-      const rate = this.#roundBytes / Math.max(1, now - this.#roundStart);
+    } else if (queue > 1.25 * this.minRtt + 2 * MIN_BURST) {
+      // More than slow start can make.
+      this.#isGrowing = false;
+    } else if (now - this.#roundStart >= Math.max(this.minRtt, ROUND_MIN)) {
+      const rate = this.#roundBytes / (now - this.#roundStart);
       // While the rate still grows, the queue is that of TCP's own slow start.
       this.#isRateGrowing = rate >= (1 + this.#gain / 4) * this.#roundRate;
       this.#isGrowing = this.#isRateGrowing || !this.#isQueueSeen;

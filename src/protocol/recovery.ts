@@ -56,12 +56,13 @@ export class Recovery {
     this.#actions = actions;
   }
 
-  /** An acknowledgement is about to be counted. */
-  beforeAck(lanes: readonly Lane[], now: number): void {
-    const silence = now - this.#lastAckAt;
+  /** An acknowledgement of the lane is about to be counted. */
+  beforeAck(lane: Lane, lanes: readonly Lane[], now: number): void {
+    // It was waited for all that time, and meanwhile nobody else heard anything either.
+    const silence = Math.min(lane.silence(now), now - this.#lastAckAt);
     this.#lastAckAt = now;
-    if (silence <= COMMON_SILENCE || !Number.isFinite(silence)) return;
-    for (const lane of lanes) lane.excuse(silence - COMMON_SILENCE, now);
+    if (silence <= COMMON_SILENCE) return;
+    for (const each of lanes) each.excuse(silence - COMMON_SILENCE, now);
   }
 
   /** `bytes` of the lane were acknowledged, after `silence` ms. */
@@ -160,7 +161,8 @@ function patience(lane: Lane): number {
   const { path } = lane;
   return Math.max(
     path.isKnown ? SUSPECT_MIN : SUSPECT_UNKNOWN,
-    2 * path.srtt + 4 * path.rttvar,
+    // Without the limit, one long silence would excuse the next.
+    Math.min(2 * path.srtt + 4 * path.rttvar, 3 * path.minRtt + SUSPECT_UNKNOWN),
     1.5 * path.habitualGap + path.minRtt,
     (1.5 * lane.inFlight) / path.rate,
   );

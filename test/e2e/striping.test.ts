@@ -12,6 +12,8 @@ const CAP = 1_000_000;
 const RTT = 40; // ms
 const SIZE = 64 * MiB;
 const RUNS = 3;
+/** Connections with messages: enough for a run to have a 99th percentile. */
+const TALKS = 5;
 
 type Direction = 'up' | 'down';
 

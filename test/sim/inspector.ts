@@ -38,6 +38,8 @@ export class Inspector {
   readonly #channels = new WeakMap<Channel, ChannelMarks>();
   #events = 0;
   #nextProgressLook = 0;
+  /** Since when there has been a lane that carries bytes. */
+  #upSince: number | null = null;
   /** The most that either end held to restore order, bytes. */
   peakHeld = 0;
 
@@ -223,11 +225,16 @@ export class Inspector {
     const now = this.#world.now();
     // The other schedulers hand a slow lane all that its buffers take.
     if (this.#world.plan.scheduler !== 'adaptive') return;
-    if (!routes.some((route) => route.isUp)) return;
+    if (!routes.some((route) => route.isUp)) {
+      this.#upSince = null;
+      return;
+    }
+    this.#upSince ??= now;
+    const since = Math.max(calmFrom, this.#upSince);
     for (const { up, down } of channels) {
       for (const flow of [up, down]) {
         if (flow.waitingSince === null || flow.isAborted) continue;
-        const waited = now - Math.max(flow.waitingSince, calmFrom);
+        const waited = now - Math.max(flow.waitingSince, since);
         check(waited < STUCK, () => `${flow.name}: nothing delivered for ${waited} ms`);
       }
     }

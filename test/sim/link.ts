@@ -157,7 +157,9 @@ export class Link {
     }
     const { piece, isRagged } = this.#parameters;
     const most = isRagged ? this.#random.int(1, piece) : piece;
-    const length = Math.min(first.length - this.#taken, most);
+    // A slice, so that a change of the rate is felt soon.
+    const slice = Math.max(1, Math.floor(SLICE * this.#speed()));
+    const length = Math.min(first.length - this.#taken, most, slice);
     this.#isServing = true;
     this.#clock.at(this.#clock.now() + length / this.#speed(), () => this.#depart(length));
   }
@@ -281,3 +283,5 @@ const INITIAL_WINDOW = 10 * SEGMENT;
 /** Linux's least retransmission timeout, ms. */
 const RTO_MIN = 200;
 const READ = 64 * 1024;
+/** ms. */
+const SLICE = 100;

@@ -164,7 +164,8 @@ function steady(
   scheduler: SchedulerName = 'adaptive',
 ): Scenario {
   const slowest = Math.max(...routes.map(({ up, down }) => up.delay + down.delay));
-  const from = 1_000 + 10 * slowest;
+  // Lanes are dialled, found out and filled by then.
+  const from = 1_000 + 12 * slowest;
   const until = from + 6_000;
   return {
     name,

@@ -4,8 +4,15 @@ import fc from 'fast-check';
 import { Path } from '../../src/protocol/path.ts';
 
 /** `bytes` are acknowledged, of which the last was sent at `sentAt`; the first, too. */
-function ack(path: Path, now: number, bytes: number, sentAt: number | null, delay: number): void {
-  path.onAck(now, { bytes, sentAt, inFlight: bytes, waitingSince: sentAt ?? now, delay });
+function ack(
+  path: Path,
+  now: number,
+  bytes: number,
+  sentAt: number | null,
+  delay: number,
+  inFlight = bytes,
+): void {
+  path.onAck(now, { bytes, sentAt, inFlight, waitingSince: sentAt ?? now, delay });
 }
 
 /** A route of fixed rate and delay whose sender always has more: what a path makes of its acknowledgements. */
@@ -16,23 +23,23 @@ function drive(
   time: number,
 ): number {
   const { rate, rtt } = route;
-  const flights: { sentAt: number; bytes: number; ackAt: number }[] = [];
+  const flights: { sentAt: number; bytes: number; ackAt: number; inFlight: number }[] = [];
   let inFlight = 0;
   let freeAt = from;
   let acked = 0;
   let now = from;
   for (; now < from + time; now += 1) {
     while (flights.length > 0 && flights[0]!.ackAt <= now) {
-      const { bytes, sentAt } = flights.shift()!;
-      inFlight -= bytes;
-      acked += bytes;
-      ack(path, now, bytes, sentAt, 0);
+      const flight = flights.shift()!;
+      inFlight -= flight.bytes;
+      acked += flight.bytes;
+      ack(path, now, flight.bytes, flight.sentAt, 0, flight.inFlight);
     }
     while (inFlight + path.chunk <= path.cap) {
       const bytes = path.chunk;
       freeAt = Math.max(now, freeAt) + bytes / rate;
-      flights.push({ sentAt: now, bytes, ackAt: freeAt + rtt });
       inFlight += bytes;
+      flights.push({ sentAt: now, bytes, ackAt: freeAt + rtt, inFlight });
     }
     path.setFull(true, now);
   }
