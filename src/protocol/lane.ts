@@ -112,7 +112,7 @@ export class Lane {
   late(now: number): number {
     const head = this.#flights.first;
     if (head === undefined) return 0;
-    return Math.max(0, now - Math.max(this.#dueAt(head), this.progressAt));
+    return Math.max(0, now - Math.max(this.#dueAt(head), this.#excusedAt));
   }
 
   /** When `bytes` more would arrive if sent now: ms from now. */

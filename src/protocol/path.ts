@@ -85,7 +85,7 @@ export class Path {
   // Growth goes by rounds of one least RTT, in which the lane is full.
   #roundStart: number | null = null;
   #roundBytes = 0;
-  /** Of the round before. */
+  /** The best of the rounds before. */
   #roundRate = 0;
   #isQueueSeen = false;
   #isRateGrowing = true;
@@ -194,6 +194,8 @@ export class Path {
       const queue = rtt - this.minRtt;
       if (queue > CLEAR_QUEUE) this.#ceiling.note(acknowledged.inFlight / queue, now);
       if (isOfFull) this.#notePhase(queue, now);
+      // More than TCP's slow start can make of it.
+      if (queue > this.minRtt + 2 * MIN_BURST) this.#isGrowing = false;
     }
     this.#updateRate(now);
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
@@ -277,15 +279,12 @@ export class Path {
       this.#startRound(0, now);
     } else if (this.#roundStart === null) {
       this.#startRound(0, now);
-    } else if (queue > 1.25 * this.minRtt + 2 * MIN_BURST) {
-      // More than slow start can make.
-      this.#isGrowing = false;
     } else if (now - this.#roundStart >= Math.max(this.minRtt, ROUND_MIN)) {
       const rate = this.#roundBytes / (now - this.#roundStart);
       // While the rate still grows, the queue is that of TCP's own slow start.
       this.#isRateGrowing = rate >= (1 + this.#gain / 4) * this.#roundRate;
       this.#isGrowing = this.#isRateGrowing || !this.#isQueueSeen;
-      this.#startRound(rate, now);
+      this.#startRound(Math.max(rate, this.#roundRate), now);
     }
   }
 

@@ -25,6 +25,8 @@ export type SchedulerName = 'adaptive' | 'round-robin' | 'until-congested';
 
 /** Bytes by which interactive frames may pass the cap. */
 export const SPARSE_ALLOWANCE = 16 * 1024;
+/** Arrivals that differ by less than this count as the same for bulk, ms. */
+const NEARLY_SAME = 5;
 /** Frames of a direction that has ended wait for a faster lane if they gain more than this, ms. */
 const TAIL_MARGIN = 50;
 
@@ -71,7 +73,8 @@ const adaptive: Scheduler = {
       const eta = lane.eta(demand.isSparse ? 0 : lane.path.chunk, now);
       totalRate += lane.path.rate;
       if (eta < fastestEta) fastestEta = eta;
-      if (eta < bestEta && lane.port.writable && hasRoom(lane, demand.isSparse)) {
+      if (!lane.port.writable || !hasRoom(lane, demand.isSparse)) continue;
+      if (best === null || isBetter(lane, eta, best, bestEta, demand.isSparse)) {
         best = lane;
         bestEta = eta;
       }
@@ -83,6 +86,22 @@ const adaptive: Scheduler = {
     return best;
   },
 };
+
+/**
+ * Earlier is better. But where arrivals are nearly the same, as they are on short routes, bulk takes
+ * the lane with the longer frames: it has shown more, and long frames cost less.
+ */
+function isBetter(
+  lane: Lane,
+  eta: number,
+  best: Lane,
+  bestEta: number,
+  isSparse: boolean,
+): boolean {
+  if (isSparse || Math.abs(eta - bestEta) > NEARLY_SAME) return eta < bestEta;
+  const longer = lane.path.chunk - best.path.chunk;
+  return longer === 0 ? eta < bestEta : longer > 0;
+}
 
 /** The 2014 project's first mode: each frame to the next lane that is not congested. */
 function roundRobin(): Scheduler {

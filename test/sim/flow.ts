@@ -3,6 +3,13 @@ import type { Chunk } from '../../src/core/chunk.ts';
 import { Deque } from '../../src/data/deque.ts';
 import { Pattern } from './pattern.ts';
 
+/** ms. */
+export interface Span {
+  readonly from: number;
+  readonly until: number;
+  bytes: number;
+}
+
 /**
  * One direction of one channel, seen from outside: what went in, what came out, and when.
  *
@@ -23,10 +30,10 @@ export class Flow {
   /** The longest time without a delivery while something was under way and the reader wanted it. */
   longestGap = 0;
   gapAt = 0;
-  /** Measures count from then on. */
+  /** Gaps and delays count from then on. */
   measureFrom = 0;
-  measuredBytes = 0;
-  measureUntil = Number.POSITIVE_INFINITY;
+  /** Bytes that were delivered in these times. */
+  readonly spans: Span[] = [];
   readonly #messages = new Deque<{ readonly end: number; readonly at: number }>();
   /** Since when something is under way with nothing delivered; null: nothing is, or nobody reads. */
   #waitingSince: number | null = null;
@@ -59,7 +66,9 @@ export class Flow {
     this.deliveredBytes += chunk.length;
     assert.ok(this.deliveredBytes <= this.sentBytes, `${this.name}: more came out than went in`);
     this.#noteGap(now);
-    if (now >= this.measureFrom && now < this.measureUntil) this.measuredBytes += chunk.length;
+    for (const span of this.spans) {
+      if (now >= span.from && now < span.until) span.bytes += chunk.length;
+    }
     for (;;) {
       const message = this.#messages.first;
       if (message === undefined || message.end > this.deliveredBytes) return;

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly until: number;
   /** Bytes that the lanes could carry in that time; null: what plain TCP carries on them. */
   readonly capacity: number | null;
+  /** When the fault is over, ms; null: never, or there is none. */
+  readonly over: number | null;
   readonly bars: Bars;
 }
 
@@ -18,6 +20,8 @@ export interface Scenario {
 export interface Bars {
   /** Share of the capacity, at least. */
   readonly efficiency?: number;
+  /** The same in the two seconds that begin one second after the fault is over. */
+  readonly after?: number;
   /** ms, at most. */
   readonly gap?: number;
   /** 99 of 100 messages, ms, at most. */
@@ -69,33 +73,36 @@ export function scenarios(): Scenario[] {
     withMessages('4 policed lanes', repeat(4, lane(POLICED))),
     withMessages('4 policed lanes, RTT 10 ms', repeat(4, lane({ ...POLICED, rtt: 10 }))),
     bulkAlone('8 lanes, 1 % loss, RTT 80 ms', repeat(8, lane({ loss: 0.01, rtt: 80 })), 0.95),
-    faulty('lane RST, 4 lanes', [{ kind: 'break', at: FAULT, ...BOTH }], { gap: 60 + RTT }),
+    faulty('lane RST, 4 lanes', [{ kind: 'break', at: FAULT, ...BOTH }], {
+      gap: 60 + RTT,
+      after: 0.95,
+    }),
     ...[300, 1_000, 5_000, 30_000].map((lasts) =>
       faulty(
         `stall ${lasts / 1_000} s, 4 lanes`,
         [{ kind: 'stall', at: FAULT, route: 0, lasts, direction: 'both' }],
-        { gap: 250 + RTT },
+        { gap: 250 + RTT, after: 0.95 },
         { lost: 1, lasts },
       ),
     ),
     faulty(
       'blackhole, 4 lanes',
-      [{ kind: 'stall', at: FAULT, route: 0, lasts: 600_000, direction: 'both' }],
+      [{ kind: 'stall', at: FAULT, route: 0, lasts: FOR_GOOD, direction: 'both' }],
       { gap: 250 + RTT },
-      { lost: 1, lasts: 600_000 },
+      { lost: 1, lasts: FOR_GOOD },
     ),
     faulty(
       'throttle 20x, 4 lanes',
-      [{ kind: 'throttle', at: FAULT, route: 0, lasts: 600_000, factor: 0.05 }],
+      [{ kind: 'throttle', at: FAULT, route: 0, lasts: FOR_GOOD, factor: 0.05 }],
       { gap: 400 + RTT, efficiency: 0.93 },
-      { lost: 0.95, lasts: 600_000 },
+      { lost: 0.95, lasts: FOR_GOOD },
     ),
     ...[5_000, 50_000].flatMap((lasts) =>
       [false, true].map((isSilent) =>
         faulty(
           `all lanes lost ${lasts / 1_000} s${isSilent ? ', no RST' : ''}`,
           [{ kind: 'outage', at: FAULT, lasts, isSilent }],
-          { gap: lasts + 1_000 },
+          { gap: lasts + 1_000, after: 0.95 },
           { lost: 4, lasts },
         ),
       ),
@@ -105,7 +112,7 @@ export function scenarios(): Scenario[] {
         faulty(
           `${end} stopped ${lasts / 1_000} s`,
           [{ kind: 'stop', at: FAULT, end, lasts }],
-          { duplicates: 0.01, lost: 0, gap: lasts + 2 * RTT + 100 },
+          { duplicates: 0.01, lost: 0, gap: lasts + 2 * RTT + 100, after: 0.95 },
           { lost: 4, lasts },
         ),
       ),
@@ -118,15 +125,13 @@ export function scenarios(): Scenario[] {
         {},
         scheduler,
       ),
-      {
-        ...faulty(
-          `stall 5 s, 4 lanes, ${scheduler}`,
-          [{ kind: 'stall', at: FAULT, route: 0, lasts: 5_000, direction: 'both' }],
-          {},
-          { lost: 1, lasts: 5_000 },
-          scheduler,
-        ),
-      },
+      faulty(
+        `stall 5 s, 4 lanes, ${scheduler}`,
+        [{ kind: 'stall', at: FAULT, route: 0, lasts: 5_000, direction: 'both' }],
+        {},
+        { lost: 1, lasts: 5_000 },
+        scheduler,
+      ),
     ]),
   ];
 }
@@ -165,7 +170,7 @@ function steady(
 ): Scenario {
   const slowest = Math.max(...routes.map(({ up, down }) => up.delay + down.delay));
   // Lanes are dialled, found out and filled by then.
-  const from = 1_000 + 12 * slowest;
+  const from = 1_000 + 15 * slowest;
   const until = from + 6_000;
   return {
     name,
@@ -173,6 +178,7 @@ function steady(
     from,
     until,
     capacity: totalRate(routes) * (until - from),
+    over: null,
     bars,
   };
 }
@@ -186,6 +192,7 @@ function bulkAlone(name: string, routes: RouteParameters[], efficiency: number):
     from: BURSTY_FROM,
     until: BURSTY_UNTIL,
     capacity: null,
+    over: null,
     bars: { efficiency, duplicates: 0.05 },
   };
 }
@@ -199,6 +206,7 @@ function withMessages(name: string, routes: RouteParameters[]): Scenario {
     from: BURSTY_FROM,
     until: BURSTY_UNTIL,
     capacity: null,
+    over: null,
     bars: { efficiency: 0.96 * 0.88, p99: rtt / 2 + 30, duplicates: 0.05 },
   };
 }
@@ -212,15 +220,17 @@ function faulty(
   scheduler: SchedulerName = 'adaptive',
 ): Scenario {
   const routes = repeat(4, lane());
+  const isForGood = gone.lasts === FOR_GOOD;
   const from = 1_000;
-  const until = FAULT + (gone.lasts > 60_000 ? 0 : gone.lasts) + 5_000;
-  const lasts = Math.min(gone.lasts, until - FAULT);
+  const until = FAULT + (isForGood ? 0 : gone.lasts) + 5_000;
+  const lasts = isForGood ? until - FAULT : gone.lasts;
   return {
     name,
     plan: planned(routes, faults, until, scheduler),
     from,
     until,
     capacity: totalRate(routes) * (until - from) - gone.lost * RATE * lasts,
+    over: isForGood ? null : FAULT + gone.lasts,
     bars: { duplicates: 0.05, ...bars },
   };
 }
@@ -275,7 +285,8 @@ const RTT = 40;
 const OPENS = 200;
 /** What bursty routes do is learned by then. */
 const BURSTY_FROM = 5_000;
-const BURSTY_UNTIL = 20_000;
+const BURSTY_UNTIL = 15_000;
 const POLICED = { policer: 64 * 1024 };
 const FAULT = 4_000;
+const FOR_GOOD = 600_000;
 const SHAPED: Bars = { efficiency: 0.98, p99: RTT / 2 + 30, duplicates: 0.015 };

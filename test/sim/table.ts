@@ -5,66 +5,67 @@ import { type Bars, type Scenario, scenarios } from './scenarios.ts';
 export function renderTable(onRow: (row: string) => void = () => {}): string {
   const rows = [...HEAD];
   for (const scenario of scenarios()) {
-    const row = renderRow(scenario, measure(scenario));
+    const row = renderRow(scenario);
     rows.push(row);
     onRow(row);
   }
   return rows.join('\n');
 }
 
-/** The bars that the figures miss, by name. */
-export function missedBars(bars: Bars, figures: Figures): string[] {
-  const missed: string[] = [];
-  if (bars.efficiency !== undefined && figures.efficiency < bars.efficiency) {
-    missed.push('efficiency');
-  }
-  if (bars.gap !== undefined && figures.gap > bars.gap) missed.push('gap');
-  if (bars.p99 !== undefined && figures.p99 > bars.p99) missed.push('p99');
-  if (bars.lost !== undefined && figures.lost > bars.lost) missed.push('lanes lost');
-  if (bars.duplicates !== undefined && figures.duplicates > bars.duplicates) {
-    missed.push('duplicates');
-  }
-  return missed;
-}
-
-export function renderRow({ name, bars }: Scenario, figures: Figures): string {
-  const missed = missedBars(bars, figures);
-  const cells = [
-    name,
-    cell(percent(figures.efficiency), bars.efficiency, percent, '>='),
-    cell(ms(figures.gap), bars.gap, ms, '<='),
-    ms(figures.p50),
-    cell(ms(figures.p99), bars.p99, ms, '<='),
-    cell(percent(figures.duplicates, 2), bars.duplicates, percent, '<='),
-    kib(figures.reorderPeak),
-    cell(String(figures.lost), bars.lost, String, '<='),
-    missed.length === 0 ? '' : `misses ${missed.join(', ')}`,
+/** Measures the scenario. A figure that misses its bar is in bold. */
+export function renderRow(scenario: Scenario): string {
+  const { name, bars } = scenario;
+  const figures = measure(scenario);
+  const missed = new Set<keyof Figures>(missedBars(bars, figures));
+  const columns: [keyof Figures, string, string | null][] = [
+    ['efficiency', percent(figures.efficiency, 1), atLeast(bars.efficiency)],
+    ['after', percent(figures.after, 0), atLeast(bars.after)],
+    ['gap', whole(figures.gap), atMost(bars.gap)],
+    ['p50', whole(figures.p50), null],
+    ['p99', whole(figures.p99), atMost(bars.p99)],
+    [
+      'duplicates',
+      percent(figures.duplicates, 2),
+      bars.duplicates === undefined ? null : `<= ${percent(bars.duplicates, 1)}`,
+    ],
+    ['reorderPeak', whole(figures.reorderPeak / 1024), null],
+    ['lost', whole(figures.lost), atMost(bars.lost)],
   ];
-  return `| ${cells.join(' | ')} |`;
+  const cells = columns.map(([key, figure, bar]) => {
+    const text = bar === null ? figure : `${figure} (${bar})`;
+    return missed.has(key) ? `**${text}**` : text;
+  });
+  return `| ${[name, ...cells].join(' | ')} |`;
 }
 
-function cell(
-  figure: string,
-  bar: number | undefined,
-  show: (bar: number) => string,
-  sign: string,
-): string {
-  return bar === undefined ? figure : `${figure} (${sign} ${show(bar)})`;
+/** The figures that miss their bars. */
+export function missedBars(bars: Bars, figures: Figures): (keyof Bars)[] {
+  const keys = Object.keys(bars) as (keyof Bars)[];
+  return keys.filter((key) => {
+    const bar = bars[key];
+    const figure = figures[key];
+    if (bar === undefined || figure === null) return false;
+    return key === 'efficiency' || key === 'after' ? figure < bar : figure > bar;
+  });
 }
 
-function percent(share: number, digits = 1): string {
-  return `${(share * 100).toFixed(digits)} %`;
+function atLeast(share: number | undefined): string | null {
+  return share === undefined ? null : `>= ${percent(share, 1)}`;
 }
 
-function ms(time: number): string {
-  return time.toFixed(0);
+function atMost(figure: number | undefined): string | null {
+  return figure === undefined ? null : `<= ${whole(figure)}`;
 }
 
-function kib(bytes: number): string {
-  return (bytes / 1024).toFixed(0);
+function percent(share: number | null, digits: number): string {
+  return share === null ? '' : `${(share * 100).toFixed(digits)} %`;
+}
+
+function whole(figure: number | null): string {
+  return figure === null ? '' : figure.toFixed(0);
 }
 
 const HEAD = [
-  '| scenario | efficiency | gap ms | p50 ms | p99 ms | duplicates | reorder KiB | lanes given up | |',
-  '|---|--:|--:|--:|--:|--:|--:|--:|---|',
+  '| scenario | efficiency | after the fault | longest gap, ms | message p50, ms | p99, ms | duplicates | reorder peak, KiB | lanes given up |',
+  '|---|--:|--:|--:|--:|--:|--:|--:|--:|',
 ];
