@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Messages } from './support/messages.ts';
 import { MiB, median, quantile } from './support/numbers.ts';
 import { receive, send } from './support/traffic.ts';
@@ -26,8 +27,13 @@ for (const direction of ['up', 'down'] as const) {
   }, async (t) => {
     const world = await World.start(t, { lanes: LANES, path });
     const talks: Messages[] = [];
-    t.after(() => talks.forEach((talk) => talk.stop()));
-    while (talks.length < TALKS) talks.push(new Messages(...(await join(world, direction))));
+    t.after(() => {
+      for (const talk of talks) talk.stop();
+    });
+    while (talks.length < TALKS) {
+      talks.push(new Messages(...(await join(world, direction))));
+      await delay(100 / TALKS); // so that their messages are spread over time
+    }
 
     const shares: number[] = [];
     const tails: number[] = [];
