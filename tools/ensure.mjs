@@ -25,7 +25,14 @@ function run(what, command, args) {
 const stale =
   !existsSync(installed) || statSync(locked).mtimeMs > statSync(installed).mtimeMs + 1000;
 if (stale) {
-  console.error('installing what is missing (npm ci)');
-  run('the installation', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  console.error('installing what is missing (npm install)');
+  // Not `npm ci`: it refuses a lock file without the optional packages of platforms other than this one.
+  run('the installation', 'npm', [
+    'install',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
 }
 run('the build', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
