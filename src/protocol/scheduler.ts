@@ -73,34 +73,32 @@ const adaptive: Scheduler = {
       const eta = lane.eta(demand.isSparse ? 0 : lane.path.chunk, now);
       totalRate += lane.path.rate;
       if (eta < fastestEta) fastestEta = eta;
-      if (!lane.port.writable || !hasRoom(lane, demand.isSparse)) continue;
-      if (best === null || isBetter(lane, eta, best, bestEta, demand.isSparse)) {
+      if (eta < bestEta && lane.port.writable && hasRoom(lane, demand.isSparse)) {
         best = lane;
         bestEta = eta;
       }
     }
-    if (best === null || demand.isSparse || bestEta === fastestEta) return best;
-    const elsewhere = totalRate - best.path.rate;
-    if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
-    if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
-    return best;
+    if (best === null || demand.isSparse) return best;
+    if (bestEta > fastestEta) {
+      const elsewhere = totalRate - best.path.rate;
+      if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
+      if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
+    }
+    return longerFrames(lanes, best, bestEta, now);
   },
 };
 
 /**
- * Earlier is better. But where arrivals are nearly the same, as they are on short routes, bulk takes
- * the lane with the longer frames: it has shown more, and long frames cost less.
+ * Where arrivals are nearly the same, as they are on short routes, bulk takes the lane with the
+ * longest frames: it has shown more, and long frames cost less.
  */
-function isBetter(
-  lane: Lane,
-  eta: number,
-  best: Lane,
-  bestEta: number,
-  isSparse: boolean,
-): boolean {
-  if (isSparse || Math.abs(eta - bestEta) > NEARLY_SAME) return eta < bestEta;
-  const longer = lane.path.chunk - best.path.chunk;
-  return longer === 0 ? eta < bestEta : longer > 0;
+function longerFrames(lanes: readonly Lane[], best: Lane, bestEta: number, now: number): Lane {
+  let longest = best;
+  for (const lane of lanes) {
+    if (lane.path.chunk <= longest.path.chunk || !isOpen(lane) || !hasRoom(lane, false)) continue;
+    if (lane.eta(lane.path.chunk, now) <= bestEta + NEARLY_SAME) longest = lane;
+  }
+  return longest;
 }
 
 /** The 2014 project's first mode: each frame to the next lane that is not congested. */
