@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Bulk } from './support/bulk.ts';
-import { FarPair, type FarPairOptions } from './support/far-pair.ts';
-import { Messages } from './support/messages.ts';
-import { congestionControls, Namespaces, whyNoNamespaces } from './support/netns.ts';
-import { median, quantile } from './support/numbers.ts';
-import { until } from './support/wait.ts';
+import { Bulk } from '../e2e/support/bulk.ts';
+import { FarPair, type FarPairOptions } from '../e2e/support/far-pair.ts';
+import { Messages } from '../e2e/support/messages.ts';
+import { congestionControls, Namespaces, whyNoNamespaces } from '../e2e/support/netns.ts';
+import { median, quantile } from '../e2e/support/numbers.ts';
+import { until } from '../e2e/support/wait.ts';
 
 /** 8 Mbit/s: bytes per second that a lane's TCP connection carries. */
 const RATE = 1_000_000;
