@@ -59,15 +59,20 @@ export async function must(
   throw new Error(`${name} ${args.join(' ')} ended with ${code}:\n${stderr}\n${output}`);
 }
 
-/** Starts a server, waits until `port` takes connections, and ends it with the test. */
+export interface ServeOptions extends RunOptions {
+  /** What it prints once it listens; by default a connection is tried. */
+  readonly greeting?: string;
+}
+
+/** Starts a server, waits until it listens on `port`, and ends it with the test. */
 export async function serve(
   t: TestContext,
   port: number,
   name: string,
   args: readonly string[],
-  options: RunOptions = {},
+  options: ServeOptions = {},
 ): Promise<void> {
-  const { env, uid, gid } = options;
+  const { env, uid, gid, greeting } = options;
   const child = spawn(program(name), args, {
     ...(env && { env }),
     ...(uid !== undefined && { uid }),
@@ -84,7 +89,7 @@ export async function serve(
   const isUp = async (): Promise<boolean> => {
     if (child.exitCode !== null)
       throw new Error(`${name} ended with ${child.exitCode}:\n${output}`);
-    return takesConnections(port);
+    return greeting === undefined ? takesConnections(port) : output.includes(greeting);
   };
   await until(isUp, 20_000, () => `${name} on port ${port}:\n${output}`);
 }
