@@ -4,7 +4,7 @@ import type { Segment } from './segment.ts';
 import type { Transmitter } from './transmitter.ts';
 
 /** What copies may cost: this share of acknowledged bytes, with this much in hand. */
-const SHARE = 0.05;
+const SHARE = 0.015;
 const BURST = 512 * 1024;
 /** Segments of a blocked channel, and of a late lane, that are looked at. */
 const HEAD_SEGMENTS = 8;
@@ -44,13 +44,30 @@ export class Copies {
     }
   }
 
-  /** What a doubtful lane carries and no other does, oldest first, as far as the budget goes. */
-  affordable(lane: Lane): void {
+  /**
+   * What a doubtful lane carries and others wait for: control frames, and data at the head of its
+   * channel. Behind those nobody waits yet, and most lanes come back.
+   */
+  heads(lane: Lane, lanes: readonly Lane[], now: number): void {
+    const heads = new Map<Channel, ReadonlySet<Segment>>();
+    let looked = 0;
     for (const { item } of lane.flights) {
+      looked += 1;
+      if (looked > LATE_SEGMENTS) return;
       if (item.isAcked || item.isQueued || item.carriers > 1) continue;
-      if (item.kind === 'data' && !this.#pay(item)) return;
-      if (item.channel !== null) leaveOpenLane(item.channel, lane);
-      this.#transmitter.requeue(item);
+      const { channel } = item;
+      if (channel !== null && channel.openLane === lane) {
+        leaveOpenLane(channel, lane);
+        this.#transmitter.requeue(item);
+      } else if (item.kind === 'control') this.#transmitter.requeue(item);
+      else {
+        let oldest = heads.get(item.channel);
+        if (oldest === undefined) {
+          oldest = new Set(item.channel.send.oldest(HEAD_SEGMENTS));
+          heads.set(item.channel, oldest);
+        }
+        if (oldest.has(item)) this.#ifEarlier(item, lanes, now);
+      }
     }
   }
 

@@ -2,7 +2,7 @@ import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
 import { Deque } from '../data/deque.ts';
 import { encodeLaneAck } from './frame.ts';
-import { Path } from './path.ts';
+import { Path, type RateSample } from './path.ts';
 import type { Item, Segment } from './segment.ts';
 
 /** Where a session puts the bytes of one lane: a pipe, seen from the pure side. */
@@ -22,8 +22,13 @@ export interface Flight {
   /** The count of lane bytes at its end: what an acknowledgement must reach. */
   readonly end: number;
   readonly sentAt: number;
-  /** Bytes that were in flight with it, its own included. */
-  readonly inFlight: number;
+  /** When it should be acknowledged, by what was known of the route when it was sent. */
+  readonly dueAt: number;
+  /** Bytes of the lane that were acknowledged when it was sent. */
+  readonly ackedBytes: number;
+  /** When the last of them were, and when they had been sent; its own time if nothing was in flight. */
+  readonly ackedAt: number;
+  readonly ackedSentAt: number;
 }
 
 /** An acknowledgement goes out at once after this many bytes, or this long after the first byte. */
@@ -61,6 +66,9 @@ export class Lane {
   /** When it was last pinged because it was silent. */
   probedAt = Number.NEGATIVE_INFINITY;
   #excusedAt = Number.NEGATIVE_INFINITY;
+  /** When the last acknowledged flight was acknowledged, and sent; both begin anew after an idle time. */
+  #deliveredAt = 0;
+  #deliveredSentAt = 0;
   readonly #flights = new Deque<Flight>();
   #inFlight = 0;
   /** Frames of this turn, to be written together. */
@@ -108,11 +116,18 @@ export class Lane {
     return this.#flights.length > 0;
   }
 
-  /** How much later than expected the oldest acknowledgement is, ms: shows trouble before any timer does. */
+  /**
+   * How much later than expected the oldest acknowledgement is, ms. Trickling ones do not hide it,
+   * for what is expected was fixed when it was sent.
+   */
   late(now: number): number {
     const head = this.#flights.first;
-    if (head === undefined) return 0;
-    return Math.max(0, now - Math.max(this.#dueAt(head), this.#excusedAt));
+    return head === undefined ? 0 : Math.max(0, now - this.#dueAt(head));
+  }
+
+  /** So late, at that time, that no habit of its route explains it. */
+  isOverdue(now: number): boolean {
+    return this.late(now) > this.path.tolerance;
   }
 
   /** When `bytes` more would arrive if sent now: ms from now. */
@@ -123,10 +138,24 @@ export class Lane {
   /** Remembers what the peer must acknowledge. Called before the bytes are written. */
   track(item: Item, frameBytes: number, now: number): void {
     this.sentBytes += frameBytes;
-    if (this.#flights.length === 0) this.progressAt = now;
+    const wasIdle = this.#flights.length === 0;
+    if (wasIdle) this.progressAt = now;
     const end = this.sentBytes;
     this.#inFlight = end - this.ackedBytes;
-    const flight = { item, end, sentAt: now, inFlight: this.#inFlight };
+    const dueAt = now + this.path.expectedRtt(this.#inFlight) + ACK_SLACK;
+    if (wasIdle) {
+      this.#deliveredAt = now;
+      this.#deliveredSentAt = now;
+    }
+    const flight = {
+      item,
+      end,
+      sentAt: now,
+      dueAt,
+      ackedBytes: this.ackedBytes,
+      ackedAt: this.#deliveredAt,
+      ackedSentAt: this.#deliveredSentAt,
+    };
     this.#flights.push(flight);
     item.carriers += 1;
     if (item.kind !== 'data') return;
@@ -140,16 +169,15 @@ export class Lane {
     return this.late(now) + Math.max(0, dueAt - this.path.minRtt / 2 - now);
   }
 
-  /** When it should be acknowledged, by what is known of the route now. */
   #dueAt(flight: Flight): number {
-    return flight.sentAt + this.path.expectedRtt(flight.inFlight) + ACK_SLACK;
+    return Math.max(flight.dueAt, this.#excusedAt + this.path.minRtt + ACK_SLACK);
   }
 
   /** `time` ms of silence were not this lane's fault. */
   excuse(time: number, now: number): void {
     this.progressAt = Math.min(now, this.progressAt + time);
     this.#excusedAt = now;
-    this.path.excuse(now);
+    this.path.excuse(time, now);
   }
 
   /** Queues a small frame to leave with this turn's others. */
@@ -210,9 +238,23 @@ export class Lane {
     this.ackedAt = now;
     // Karn's rule: what a common pause held up says nothing of the route.
     const sentAt = ended !== null && ended.sentAt >= this.#excusedAt ? ended.sentAt : null;
-    const inFlight = ended?.inFlight ?? 0;
-    this.path.onAck(now, { bytes, sentAt, inFlight, waitingSince, delay });
+    const sample = ended === null ? null : this.#sample(ended, now);
+    const isOverdue = this.isOverdue(now);
+    this.path.onAck(now, { bytes, sentAt, sample, waitingSince, delay, isOverdue });
     return bytes;
+  }
+
+  /**
+   * What was delivered from the sending of a flight to its acknowledgement, over the longer of the
+   * times in which that was sent and acknowledged: a burst behind a hole counts with the hole
+   * (draft-cheng-iccrg-delivery-rate-estimation).
+   */
+  #sample(flight: Flight, now: number): RateSample {
+    const sendElapsed = flight.sentAt - flight.ackedSentAt;
+    const elapsed = Math.max(sendElapsed, now - flight.ackedAt);
+    this.#deliveredAt = now;
+    this.#deliveredSentAt = flight.sentAt;
+    return { bytes: this.ackedBytes - flight.ackedBytes, elapsed };
   }
 
   /** Empties the queue of a lane that is lost. */

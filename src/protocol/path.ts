@@ -11,7 +11,7 @@ const FLOOR_TIME = 150;
 const FLOOR_BYTES = 16 * 1024;
 /** How far acknowledgements may run late before it counts as queueing; the least burst allowance. */
 const MIN_BURST = 25;
-const MAX_BURST = 400;
+const MAX_BURST = 1_000;
 /** On fast routes the allowance is bytes that stay in the processor's cache, but at least 5 ms. */
 const FAST_BURST_BYTES = 2 * 1024 * 1024;
 const FAST_BURST_TIME = 5;
@@ -20,20 +20,31 @@ const CLEAR_QUEUE = 10;
 /** Of what the bare route holds, so much is in flight while a probe lets the queue drain. */
 const PROBE_SHARE = 0.9;
 /** Growth of the cap per byte acknowledged: at the start, and when a full lane shows no queue. */
-const STARTUP_GAIN = 1;
+const STARTUP_GAIN = 2;
 const CLIMB_GAIN = 0.5;
 /** Growth is judged once per least RTT, and not more often than this, ms. */
 const ROUND_MIN = 20;
+/** It ends when there is a queue and the rate has not grown in so many rounds. */
+const FLAT_ROUNDS = 2;
+/** TCP's window doubles in a round; to be what limits the route, it needs more than that ahead of it. */
+const AHEAD = 3;
+/** Lateness below this is no news, ms; the same while the round trip is not known. */
+const LATE_MIN = 75;
+const LATE_UNKNOWN = 1_000;
 /** A chunk is what the lane carries in this time. */
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
 const MAX_CHUNK = 512 * 1024;
-/** Rates are taken over these times, ms, or a few round trips if that is longer. */
-const RATE_LONG = 1_000;
-const RATE_SHORT = 200;
-const RATE_STARTUP = 50;
-/** How far back rates are remembered, ms. */
-const RATE_MEMORY = 4_000;
+/** The best rate of this time counts, and of as much before it, ms. */
+const RATE_MEMORY = 1_500;
+/** The average over so much time in which the lane was full is what it carries in the long run, ms. */
+const SUSTAINED = 4_000;
+
+/** So much was delivered in so many ms. */
+export interface RateSample {
+  readonly bytes: number;
+  readonly elapsed: number;
+}
 
 /** An acknowledgement, and the last of the flights that it ends. */
 export interface Acknowledged {
@@ -41,12 +52,14 @@ export interface Acknowledged {
   readonly bytes: number;
   /** When that flight was sent, ms; null if it says nothing of the RTT. */
   readonly sentAt: number | null;
-  /** Bytes that were in flight with it, its own included. */
-  readonly inFlight: number;
+  /** Null if no flight was ended. */
+  readonly sample: RateSample | null;
   /** When the first of the flights was sent. */
   readonly waitingSince: number;
   /** How long the peer held the acknowledgement back, ms. */
   readonly delay: number;
+  /** What is still in flight is later than the route's habit explains. */
+  readonly isOverdue: boolean;
 }
 
 /**
@@ -65,12 +78,12 @@ export interface Acknowledged {
 export class Path {
   readonly #trips = new RoundTrips();
   readonly #silences = new Silences();
-  /** Of the time in which the lane was full: what the route carries. */
-  readonly #carried = new RateMeter(RATE_MEMORY);
-  /** Of all time: what the route carries at least. */
-  readonly #delivered = new RateMeter(RATE_MEMORY / 2);
-  /** What the route carries at most, as its queues have shown. */
-  #ceiling = new RecentMax(RATE_LONG);
+  /** All that came while the lane was full. */
+  readonly #carried = new RateMeter(SUSTAINED);
+  /** Of what was sent while the lane was full, bytes per ms. */
+  #best = new RecentMax(RATE_MEMORY);
+  #isMeasured = false;
+  #wasOverdue = false;
   /** Bytes per ms. */
   #rate = 0;
   #cap = INITIAL_CAP;
@@ -80,15 +93,14 @@ export class Path {
   #lastAckAt: number | null = null;
   /** Since when data has waited because this lane is full. */
   #fullSince: number | null = null;
-  /** Up to when the full lane has been measured; null until what was sent when full is acknowledged. */
-  #measuredAt: number | null = null;
   // Growth goes by rounds of one least RTT, in which the lane is full.
   #roundStart: number | null = null;
   #roundBytes = 0;
   /** The best of the rounds before. */
   #roundRate = 0;
   #isQueueSeen = false;
-  #isRateGrowing = true;
+  /** Rounds since the rate last grew. */
+  #flatRounds = 0;
   /** Since when the full lane has shown no queue. */
   #clearSince: number | null = null;
 
@@ -106,9 +118,13 @@ export class Path {
     return this.#trips.least;
   }
 
-  /** True once the full lane has shown its rate, for a good part of a round trip: before, a burst's would do. */
+  /** True once the full lane has shown its rate. */
   get isMeasured(): boolean {
-    return this.#carried.measured >= Math.max(10, this.minRtt / 2);
+    return this.#isMeasured;
+  }
+
+  get isGrowing(): boolean {
+    return this.#isGrowing;
   }
 
   get isKnown(): boolean {
@@ -120,15 +136,23 @@ export class Path {
     return this.#rate > 0 ? this.#rate : this.#cap / this.minRtt;
   }
 
-  /** What the full lane has delivered over seconds, bytes per ms: the rate without its bursts. */
+  /** What the full lane has carried over seconds, bytes per ms: the rate without its bursts. */
   get sustainedRate(): number {
-    const rate = this.#carried.rate(RATE_MEMORY);
+    const rate = this.#carried.rate(SUSTAINED);
     return rate > 0 ? Math.min(rate, this.rate) : this.rate;
   }
 
   /** How long the route may pause without running dry, ms. */
   get burst(): number {
     return Math.min(MAX_BURST, Math.max(MIN_BURST, 1.25 * this.habitualGap));
+  }
+
+  /** How late an acknowledgement may be before it is news, ms. */
+  get tolerance(): number {
+    if (!this.isKnown) return LATE_UNKNOWN;
+    // A lost packet costs a round trip.
+    const least = this.isMeasured ? LATE_MIN : LATE_MIN + this.minRtt;
+    return Math.max(least, this.minRtt, 2 * this.habitualGap);
   }
 
   /** The second longest silence of the last seconds, ms: what the route is known to do. */
@@ -144,7 +168,7 @@ export class Path {
 
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
-    if (this.#isGrowing && this.#gain === STARTUP_GAIN) return this.cap;
+    if (this.#isStarting) return this.cap;
     return Math.min(this.cap, Math.max(2 * this.chunk, this.rate * (this.minRtt + allowance)));
   }
 
@@ -171,65 +195,60 @@ export class Path {
     if (isFull) this.#fullSince ??= now;
     else {
       this.#fullSince = null;
-      this.#measuredAt = null;
       this.#clearSince = null;
     }
   }
 
   onAck(now: number, acknowledged: Acknowledged): void {
-    const { bytes, sentAt, waitingSince, delay } = acknowledged;
+    const { bytes, sentAt, sample, waitingSince, delay, isOverdue } = acknowledged;
     const last = this.#lastAckAt ?? now;
     this.#lastAckAt = now;
     this.#roundBytes += bytes;
-    this.#delivered.add(now - last, bytes);
-    const isOfFull = this.#fullSince !== null && sentAt !== null && sentAt >= this.#fullSince;
-    // The first one counts with the silence before it, if the lane was full all that time.
-    if (isOfFull && last >= this.#fullSince!) this.#measuredAt ??= last;
-    if (this.#measuredAt !== null) this.#carried.add(now - this.#measuredAt, bytes);
-    if (this.#measuredAt !== null || isOfFull) this.#measuredAt = now;
-    if (sentAt !== null) {
-      const rtt = Math.max(0.01, now - sentAt - delay);
-      this.#trips.note(rtt, now);
-      this.#silences.note(now - Math.max(last, waitingSince + this.minRtt), now);
-      const queue = rtt - this.minRtt;
-      if (queue > CLEAR_QUEUE) this.#ceiling.note(acknowledged.inFlight / queue, now);
-      if (isOfFull) this.#notePhase(queue, now);
-      // More than TCP's slow start can make of it.
-      if (queue > this.minRtt + 2 * MIN_BURST) this.#isGrowing = false;
-    }
-    this.#updateRate(now);
+    if (this.#fullSince !== null && last >= this.#fullSince) this.#carried.add(now - last, bytes);
+    if (sentAt === null) return;
+    const isOfFull = this.#fullSince !== null && sentAt >= this.#fullSince;
+    const rtt = Math.max(0.01, now - sentAt - delay);
+    this.#trips.note(rtt, now);
+    const silence = now - Math.max(last, waitingSince + this.minRtt);
+    // What TCP's slow start does to the route is no habit of it; of one trouble, a single silence counts.
+    this.#silences.note(this.#isStarting || this.#wasOverdue ? 0 : silence, now);
+    this.#wasOverdue = isOverdue;
+    // A route that never paused and falls behind has become slower.
+    if (isOverdue && this.habitualGap === 0) this.#best = new RecentMax(RATE_MEMORY);
+    if (sample !== null) this.#noteRate(sample, isOfFull || isOverdue, now);
+    const queue = rtt - this.minRtt;
+    if (isOfFull) this.#notePhase(queue, now);
+    // More than TCP's slow start can make of it.
+    if (queue > 2 * this.minRtt + 2 * MIN_BURST) this.#isGrowing = false;
     if (!this.#isGrowing) this.#cap = this.#steadyCap();
     else if (isOfFull && this.#mayGrow)
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#gain * bytes);
   }
 
-  /** The time up to now was lost to a pause: it says nothing about the rate. */
-  excuse(now: number): void {
-    this.#lastAckAt = now;
-    if (this.#measuredAt !== null) this.#measuredAt = now;
+  /** In the last `time` ms up to now nobody could have heard of the route. */
+  excuse(time: number, now: number): void {
+    if (this.#lastAckAt !== null) this.#lastAckAt = Math.min(now, this.#lastAckAt + time);
   }
 
   /** The lane was silent for long and is back: what was known of its rate is void. */
   restart(): void {
-    this.#carried.reset();
-    this.#delivered.reset();
+    this.#best = new RecentMax(RATE_MEMORY);
     this.#trips.cancelProbe();
     this.#rate = 0;
-    this.#ceiling = new RecentMax(RATE_LONG);
+    this.#isMeasured = false;
     this.#cap = INITIAL_CAP;
     this.#isGrowing = true;
     this.#gain = STARTUP_GAIN;
-    this.#isRateGrowing = true;
+    this.#flatRounds = 0;
     this.#roundStart = null;
     this.#roundRate = 0;
     this.#lastAckAt = null;
-    this.#measuredAt = null;
     this.#clearSince = null;
   }
 
   /** True when the minimum RTT is stale and the lane should drain its queue for one RTT. */
   wantsProbe(now: number): boolean {
-    const isSteady = !this.#isGrowing && this.#measuredAt !== null;
+    const isSteady = !this.#isGrowing && this.#fullSince !== null;
     return isSteady && !this.isProbing && this.#trips.isStale(now);
   }
 
@@ -245,25 +264,21 @@ export class Path {
     this.#trips.endProbe(now);
   }
 
-  #updateRate(now: number): void {
-    const { srtt, minRtt } = this;
-    const delivered = this.#delivered;
-    const window = Math.max(
-      this.#isGrowing ? RATE_STARTUP : RATE_SHORT,
-      srtt,
-      3 * this.habitualGap,
-    );
-    let rate = delivered.measured >= window ? delivered.rate(window) : 0;
-    const { isMeasured } = this;
-    if (isMeasured) {
-      const short = Math.max(RATE_SHORT, 4 * minRtt, 3 * this.habitualGap);
-      rate = Math.max(rate, this.#carried.rate(short));
-      rate = Math.max(rate, this.#carried.rate(Math.max(RATE_LONG, 4 * srtt)));
+  /** What was sent while the lane had room tells what the route carries at least. */
+  #noteRate({ bytes, elapsed }: RateSample, isOfFull: boolean, now: number): void {
+    if (elapsed <= 0 || elapsed < 0.9 * this.minRtt) return;
+    const sample = bytes / elapsed;
+    if (isOfFull) {
+      this.#isMeasured = true;
+      this.#best.note(sample, now);
     }
+    this.#rate = Math.max(sample, this.#best.get(now) ?? this.#rate);
     // A lane that was never full may carry more than it was given.
-    if (!isMeasured) rate = Math.max(rate, this.#cap / minRtt);
-    // What waits in a queue of the route passes within the time that it waits, and more does not.
-    this.#rate = Math.min(rate, this.#ceiling.get(now) ?? rate);
+    if (!this.#isMeasured) this.#rate = Math.max(this.#rate, this.#cap / this.minRtt);
+  }
+
+  get #isStarting(): boolean {
+    return this.#isGrowing && this.#gain === STARTUP_GAIN;
   }
 
   /** `queue`: how much longer than the bare route the acknowledged bytes took, ms. */
@@ -275,15 +290,16 @@ export class Path {
       if (this.#clearSince === null || now - this.#clearSince < 2 * this.srtt) return;
       this.#isGrowing = true;
       this.#gain = CLIMB_GAIN;
-      this.#isRateGrowing = false;
+      this.#flatRounds = FLAT_ROUNDS - 1;
       this.#startRound(0, now);
     } else if (this.#roundStart === null) {
       this.#startRound(0, now);
     } else if (now - this.#roundStart >= Math.max(this.minRtt, ROUND_MIN)) {
       const rate = this.#roundBytes / (now - this.#roundStart);
       // While the rate still grows, the queue is that of TCP's own slow start.
-      this.#isRateGrowing = rate >= (1 + this.#gain / 4) * this.#roundRate;
-      this.#isGrowing = this.#isRateGrowing || !this.#isQueueSeen;
+      const isRateGrowing = rate >= (1 + this.#gain / 8) * this.#roundRate;
+      this.#flatRounds = isRateGrowing || !this.#isQueueSeen ? 0 : this.#flatRounds + 1;
+      this.#isGrowing = this.#flatRounds < FLAT_ROUNDS;
       this.#startRound(Math.max(rate, this.#roundRate), now);
     }
   }
@@ -291,8 +307,7 @@ export class Path {
   /** With a queue, the lane must show that its rate follows, and gets some more than that takes. */
   get #mayGrow(): boolean {
     if (!this.#isQueueSeen) return true;
-    const isFirst = this.#roundRate === 0;
-    return this.#isRateGrowing && (isFirst || this.#cap < 3 * this.#roundRate * this.minRtt);
+    return this.#roundRate === 0 || this.#cap < AHEAD * this.#roundRate * this.minRtt;
   }
 
   #startRound(rateBefore: number, now: number): void {

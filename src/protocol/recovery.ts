@@ -20,6 +20,8 @@ const WITNESS_SPACING = 100;
 const REVIVE_SPACING = 500;
 /** A common silence longer than this says nothing about any lane, ms. */
 const COMMON_SILENCE = 100;
+/** One longer than this is no habit of any route, ms. */
+const COMMON_HICCUP = 20;
 /** A lane this late, ms, does not keep interactive data waiting. */
 const INTERACTIVE_LATE = 20;
 
@@ -61,8 +63,11 @@ export class Recovery {
     // It was waited for all that time, and meanwhile nobody else heard anything either.
     const silence = Math.min(lane.silence(now), now - this.#lastAckAt);
     this.#lastAckAt = now;
-    if (silence <= COMMON_SILENCE) return;
-    for (const each of lanes) each.excuse(silence - COMMON_SILENCE, now);
+    if (silence > COMMON_SILENCE) {
+      for (const each of lanes) each.excuse(silence - COMMON_SILENCE, now);
+    } else if (silence > COMMON_HICCUP && lanes.length > 1) {
+      for (const each of lanes) each.path.excuse(silence, now);
+    }
   }
 
   /** `bytes` of the lane were acknowledged, after `silence` ms. */
@@ -70,8 +75,9 @@ export class Recovery {
     this.copies.earn(bytes, lane.path.cap);
     if (lane.path.isProbing) lane.path.endProbe(now);
     if (lane.health === 'good') return;
-    lane.health = 'good';
     if (silence > RESTART_AFTER) lane.path.restart();
+    // What trickles in after its time does not make a lane fit for new data.
+    lane.health = lane.isOverdue(now) ? 'suspect' : 'good';
   }
 
   /** The clock jumped: nobody could have answered in that time. */
@@ -92,13 +98,13 @@ export class Recovery {
 
   #judge(lane: Lane, lanes: readonly Lane[], now: number): void {
     const limit = patience(lane);
-    if (lane.silence(now) <= limit) return;
+    if (!lane.isOverdue(now) && lane.silence(now) <= limit) return;
     let witness = Number.NEGATIVE_INFINITY;
     for (const other of lanes) {
       if (other !== lane && other.ackedAt > witness) witness = other.ackedAt;
     }
     const silence = lane.silence(witness);
-    if (silence <= limit) {
+    if (!lane.isOverdue(witness) && silence <= limit) {
       this.#askForWitness(lane, lanes, now);
       return;
     }
@@ -111,7 +117,7 @@ export class Recovery {
       lane.health = 'stalled';
       this.copies.everything(lane);
     }
-    if (lane.health === 'suspect') this.copies.affordable(lane);
+    if (lane.health === 'suspect') this.copies.heads(lane, lanes, now);
     // The acknowledgement may have been lost with the lane that carried it.
     if (now - lane.probedAt >= REVIVE_SPACING) {
       lane.probedAt = now;

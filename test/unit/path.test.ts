@@ -3,16 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Path } from '../../src/protocol/path.ts';
 
-/** `bytes` are acknowledged, of which the last was sent at `sentAt`; the first, too. */
-function ack(
-  path: Path,
-  now: number,
-  bytes: number,
-  sentAt: number | null,
-  delay: number,
-  inFlight = bytes,
-): void {
-  path.onAck(now, { bytes, sentAt, inFlight, waitingSince: sentAt ?? now, delay });
+/** `bytes` are acknowledged, all sent at `sentAt`, when nothing else was in flight. */
+function ack(path: Path, now: number, bytes: number, sentAt: number | null, delay: number): void {
+  const waitingSince = sentAt ?? now;
+  const sample = sentAt === null ? null : { bytes, elapsed: now - sentAt };
+  path.onAck(now, { bytes, sentAt, sample, waitingSince, delay, isOverdue: false });
 }
 
 /** A route of fixed rate and delay whose sender always has more: what a path makes of its acknowledgements. */
@@ -23,23 +18,38 @@ function drive(
   time: number,
 ): number {
   const { rate, rtt } = route;
-  const flights: { sentAt: number; bytes: number; ackAt: number; inFlight: number }[] = [];
+  const flights: {
+    sentAt: number;
+    bytes: number;
+    ackAt: number;
+    acked: number;
+    ackedAt: number;
+  }[] = [];
   let inFlight = 0;
   let freeAt = from;
   let acked = 0;
+  let ackedAt = from;
   let now = from;
   for (; now < from + time; now += 1) {
     while (flights.length > 0 && flights[0]!.ackAt <= now) {
       const flight = flights.shift()!;
       inFlight -= flight.bytes;
       acked += flight.bytes;
-      ack(path, now, flight.bytes, flight.sentAt, 0, flight.inFlight);
+      ackedAt = now;
+      path.onAck(now, {
+        bytes: flight.bytes,
+        sentAt: flight.sentAt,
+        sample: { bytes: acked - flight.acked, elapsed: now - flight.ackedAt },
+        waitingSince: flight.sentAt,
+        delay: 0,
+        isOverdue: false,
+      });
     }
     while (inFlight + path.chunk <= path.cap) {
       const bytes = path.chunk;
       freeAt = Math.max(now, freeAt) + bytes / rate;
       inFlight += bytes;
-      flights.push({ sentAt: now, bytes, ackAt: freeAt + rtt, inFlight });
+      flights.push({ sentAt: now, bytes, ackAt: freeAt + rtt, acked, ackedAt });
     }
     path.setFull(true, now);
   }
@@ -100,7 +110,7 @@ test('one long silence is an outlier, two are a habit that the cap makes room fo
     ack(path, now, 100, now - silence, 0);
     assert.ok(path.habitualGap >= habit && path.habitualGap < habit + 50, `${path.habitualGap}`);
   }
-  assert.ok(path.burst > burst && path.burst <= 400);
+  assert.ok(path.burst > burst && path.burst <= 1_000);
 });
 
 test('after a restart the rate is unknown and the cap is the first one; the RTT is kept', () => {
@@ -138,7 +148,7 @@ test('whatever acknowledgements come, all figures stay within their bounds', () 
         assert.ok(path.chunk >= 1_460 && path.chunk <= 512 << 10, `chunk ${path.chunk}`);
         assert.ok(Number.isInteger(path.chunk));
         assert.ok(path.rate > 0 && Number.isFinite(path.rate), `rate ${path.rate}`);
-        assert.ok(path.burst >= 25 && path.burst <= 400, `burst ${path.burst}`);
+        assert.ok(path.burst >= 25 && path.burst <= 1_000, `burst ${path.burst}`);
         assert.ok(path.minRtt > 0 && Number.isFinite(path.minRtt), `least RTT ${path.minRtt}`);
         assert.ok(path.tightCap(10) <= path.cap);
         const soon = path.arrival(0, 1);
