@@ -13,6 +13,9 @@ const MAX_PAUSE = 1_000;
 const LONG_PAUSE = 10_000;
 const LONG_AFTER = 60_000;
 
+/** How long a lane that is silent may go on being so once its understudy is up, ms. */
+const AUDITION = 1_000;
+
 /** One end-to-end route: a local address (or any) and an address of the exit. */
 export interface Route {
   readonly exit: Address;
@@ -32,14 +35,26 @@ export interface LaneSource {
   ): Promise<Joined>;
 }
 
+export interface RaisedLane {
+  readonly lane: Lane;
+  /** Resolves when it is gone. */
+  readonly ended: Promise<void>;
+}
+
 export interface LaneSink {
   /** The session to join, or null to make one. */
   readonly ticket: SessionTicket | null;
   takeLaneId(): number;
   /** A session was made; its first lane follows in `onLane`. */
   onSession(joined: Joined, route: Route): void;
-  /** The lane is up. `ended` resolves when it is gone. */
-  onLane(joined: Joined, pipe: Pipe): { lane: Lane; ended: Promise<void> } | null;
+  /** The lane is up; null if it came too late. */
+  onLane(joined: Joined, pipe: Pipe): RaisedLane | null;
+  /** True while the lane owes a sign of life. */
+  isSilent(lane: Lane): boolean;
+  /** Ends a lane once what it carries is acknowledged. */
+  drain(lane: Lane): void;
+  /** Ends a lane at once. */
+  drop(lane: Lane): void;
   /** The exit knows the session no more. */
   onSessionUnknown(): void;
 }
@@ -47,6 +62,9 @@ export interface LaneSink {
 /**
  * Keeps lanes up: each slot dials, joins, waits for the end of its lane, and dials again, on its
  * own. The first slot that gets through makes the session; the others join it.
+ *
+ * A lane that falls silent gets an understudy, because the kernel asks a route that has come back
+ * only after seconds, where a new connection asks at once. Whichever speaks in the end stays.
  */
 export class LaneKeeper {
   readonly #routes: readonly Route[];
@@ -98,6 +116,13 @@ export class LaneKeeper {
     return false;
   }
 
+  /** The lane is silent. May be called again and again. */
+  replace(lane: Lane): void {
+    for (const slot of this.#slots) {
+      if (slot.lane === lane) slot.understudy ??= this.#understudy(slot, lane);
+    }
+  }
+
   /** Dials no more. */
   stop(): void {
     for (const slot of this.#slots) slot.stop.abort();
@@ -105,29 +130,64 @@ export class LaneKeeper {
   }
 
   async #run(slot: Slot): Promise<void> {
-    const { signal } = slot.stop;
-    let pause = FIRST_PAUSE;
-    let failingSince = Date.now();
-    while (!signal.aborted) {
-      try {
-        const ended = await this.#raise(slot);
-        pause = FIRST_PAUSE;
-        if (ended !== null) await ended;
-        slot.lane = null;
-        failingSince = Date.now();
-      } catch (error) {
-        if (signal.aborted) break;
-        this.#note(slot, error);
-        const most = Date.now() - failingSince > LONG_AFTER ? LONG_PAUSE : MAX_PAUSE;
-        // Half fixed, half chance: lanes that fell together do not all come back in the same moment.
-        await delay(pause / 2 + (Math.random() * pause) / 2, undefined, { signal }).catch(() => {});
-        pause = Math.min(most, pause * 2);
-      }
+    while (!slot.stop.signal.aborted) {
+      const up = (await slot.understudy) ?? (await this.#persist(slot, () => true));
+      slot.understudy = null;
+      if (up === null) continue;
+      slot.setUp(up.lane);
+      await up.ended;
+      slot.lane = null;
     }
   }
 
-  /** Brings up one lane. @returns the promise of its end */
-  async #raise(slot: Slot): Promise<Promise<void> | null> {
+  /** @returns the lane that is to follow the silent one; null if that one speaks again */
+  async #understudy(slot: Slot, lane: Lane): Promise<RaisedLane | null> {
+    const isWanted = (): boolean => slot.lane !== lane || this.#sink.isSilent(lane);
+    const up = await this.#persist(slot, isWanted);
+    const isChosen = up !== null && (await this.#audition(slot, lane, up)) && isWanted();
+    if (isChosen && slot.lane === lane) this.#sink.drop(lane);
+    if (!isChosen && up !== null) this.#sink.drain(up.lane);
+    if (isChosen) return up;
+    slot.understudy = null;
+    return null;
+  }
+
+  /** Gives a silent lane and its understudy the same chance to speak. @returns true if the latter lasts */
+  async #audition(slot: Slot, lane: Lane, { ended }: RaisedLane): Promise<boolean> {
+    if (slot.lane !== lane) return true;
+    const time = new AbortController();
+    const abort = (): void => time.abort();
+    slot.stop.signal.addEventListener('abort', abort);
+    if (slot.stop.signal.aborted) abort();
+    void ended.then(abort);
+    await delay(AUDITION, undefined, { signal: time.signal }).catch(() => {});
+    slot.stop.signal.removeEventListener('abort', abort);
+    return !time.signal.aborted;
+  }
+
+  /** Tries until a lane is up; null if the slot is stopped or no lane is wanted any more. */
+  async #persist(slot: Slot, isWanted: () => boolean): Promise<RaisedLane | null> {
+    const { signal } = slot.stop;
+    const since = Date.now();
+    let pause = FIRST_PAUSE;
+    while (!signal.aborted && isWanted()) {
+      try {
+        const up = await this.#raise(slot);
+        if (up !== null) return up;
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#note(slot, error);
+      }
+      const most = Date.now() - since > LONG_AFTER ? LONG_PAUSE : MAX_PAUSE;
+      // Half fixed, half chance: lanes that fell together do not all come back in the same moment.
+      await delay(pause / 2 + (Math.random() * pause) / 2, undefined, { signal }).catch(() => {});
+      pause = Math.min(most, pause * 2);
+    }
+    return null;
+  }
+
+  /** Brings up one lane. */
+  async #raise(slot: Slot): Promise<RaisedLane | null> {
     const pipe = await this.#source.connect(slot.route, slot.stop.signal);
     const joined = await this.#join(pipe, slot);
     if (slot.stop.signal.aborted) joined.early?.release();
@@ -136,9 +196,8 @@ export class LaneKeeper {
       pipe.abort();
       return null;
     }
-    slot.setUp(up.lane);
     this.#logger.info('lane up', { lane: up.lane.id, exit: formatAddress(slot.route.exit) });
-    return up.ended;
+    return up;
   }
 
   async #join(pipe: Pipe, slot: Slot): Promise<Joined> {
@@ -186,6 +245,8 @@ class Slot {
   readonly stop = new AbortController();
   readonly up: Promise<Lane>;
   lane: Lane | null = null;
+  /** What is to follow a lane that is silent, while that is being found out. */
+  understudy: Promise<RaisedLane | null> | null = null;
   trouble: string | null = null;
   readonly #resolveUp: (lane: Lane) => void;
 

@@ -8,7 +8,7 @@ import { tcpPipe, tlsPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { plainGreeting, type Settings } from '../protocol/handshake.ts';
 import { crypto } from '../sys/crypto.ts';
-import { dial } from '../sys/net.ts';
+import { dialInsistently } from '../sys/net.ts';
 import { channelBinding, secureClient, secureServer } from '../sys/tls.ts';
 
 /** What both ends of a lane agree on outside of the protocol. */
@@ -28,6 +28,9 @@ export interface Carrier {
 /** For the dial, the TLS handshake and the lane handshake, each, ms. */
 const TIMEOUT = 5_000;
 
+/** Another SYN after so much silence, ms: a route that comes back is found within that time. */
+const SYN_INTERVAL = 700;
+
 /** The entry's end of a lane. @throws one line for the log */
 export async function dialCarrier(
   address: Address,
@@ -35,8 +38,9 @@ export async function dialCarrier(
   transport: Transport,
   signal: AbortSignal,
 ): Promise<Carrier> {
-  const socket = await dial(address, {
+  const socket = await dialInsistently(address, {
     timeout: TIMEOUT,
+    interval: SYN_INTERVAL,
     signal,
     ...(from === undefined ? {} : { localAddress: from }),
   });

@@ -16,6 +16,9 @@ import type { Readiness } from './service.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
 
+/** How long a lane may owe a sign of life before it counts as silent, ms. */
+const SILENCE = 500;
+
 /** How to reach the exit: an entry's configuration without its own port. */
 export type UplinkConfig = Omit<EntryConfig, 'listen'>;
 
@@ -76,6 +79,9 @@ export class Uplink {
         takeLaneId: () => this.#nextLane++,
         onSession: (joined, route) => this.#onSession(joined, route),
         onLane: (joined, pipe) => this.#onLane(joined, pipe),
+        isSilent: (lane) => lane.silence(nodeClock.now()) > SILENCE,
+        drain: (lane) => this.#current?.trunk.drainLane(lane),
+        drop: (lane) => this.#current?.trunk.dropLane(lane),
         onSessionUnknown: () => {
           this.#current?.trunk.session.end('LANES_LOST', 'the exit does not know it any more');
         },
@@ -164,6 +170,7 @@ export class Uplink {
       {
         onOpen: (pipe) => pipe.abort(),
         onLaneEnd: (lane, cause) => this.#onLaneEnd(lane, cause),
+        onLaneSilent: (lane) => this.#keeper.replace(lane),
         onGoAway: () => this.#logger.info('the exit takes no more connections', { session: name }),
         onClosed: (reason, detail) => this.#onClosed(trunk, window, `${reason}: ${detail}`),
       },

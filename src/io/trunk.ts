@@ -13,6 +13,8 @@ export interface TrunkHandler {
   onOpen(pipe: StripedPipe, target: Uint8Array): void;
   /** A lane is gone; `cause` for the log. `wanted`: by a decision of this end or the peer. */
   onLaneEnd(lane: Lane, cause: string): void;
+  /** See `LanesHandler`. */
+  onLaneSilent?(lane: Lane): void;
   onGoAway(): void;
   /** The session is over and holds nothing any more. */
   onClosed(reason: ReasonName, detail: string): void;
@@ -50,6 +52,7 @@ export class Trunk {
     this.session = new Session(options, {
       onOpen: (channel, target) => handler.onOpen(this.#newPipe(channel), target),
       onLaneDone: (lane, reason) => this.#onLaneDone(lane, reason),
+      onLaneSilent: (lane) => handler.onLaneSilent?.(lane),
       onGoAway: () => handler.onGoAway(),
       onClosed: (reason, detail) => this.#onClosed(reason, detail),
     });

@@ -45,6 +45,7 @@ export class Inbound implements FrameSink {
     if (this.#session.isClosed) return;
     const channel = this.#find(id);
     this.#lane!.oweAck(this.#now);
+    this.#noteData();
     if (channel === null) return;
     channel.openLane = 'any';
     this.#session.delivery.announce(channel, offset, length, fin);
@@ -54,6 +55,7 @@ export class Inbound implements FrameSink {
   onDataPiece(id: number, offset: number, piece: Chunk): void {
     const channel = this.#session.channels.get(id);
     this.#lane!.oweAck(this.#now);
+    this.#noteData();
     if (channel === undefined) {
       piece.release();
       return;
@@ -103,7 +105,11 @@ export class Inbound implements FrameSink {
     }
   }
 
-  /** The peer puts no new frames on the lane. */
+  /** Only an entry dials lanes, so only an entry has to ask after them. */
+  #noteData(): void {
+    if (this.#role === 'entry') this.#lane!.lastDataAt = this.#now;
+  }
+
   #onOpen(id: number, window: number, target: Uint8Array): void {
     const { channels, options, isGoingAway } = this.#session;
     if (this.#role === 'entry') throw new ProtocolViolation('BAD_CHANNEL', 'OPEN from an exit');

@@ -78,6 +78,9 @@ export class Lane {
   // The direction in.
   receivedBytes = 0;
   lastReceivedAt: number;
+  /** When something other than a question or an answer last arrived, and when the lane was last asked after it. */
+  lastDataAt = Number.NEGATIVE_INFINITY;
+  askedAt = Number.NEGATIVE_INFINITY;
   /** When a frame last arrived to its end: since when an acknowledgement is held back. */
   frameEndedAt: number;
   #reportedBytes = 0;

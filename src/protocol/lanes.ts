@@ -14,24 +14,35 @@ const TICK = 20;
 /** The loop ran this late: the process was paused, and silences prove nothing. */
 const LAG = 100;
 
+/** Who listens to the lanes. */
+export interface LanesHandler {
+  /** The session has no further use for the lane: end it. `reason`: why. */
+  onLaneDone(lane: Lane, reason: ReasonName): void;
+  /**
+   * The lane has owed a sign of life for long; told again and again until it gives one or ends. Who
+   * dials lanes should dial another in its place.
+   */
+  onLaneSilent?(lane: Lane): void;
+}
+
 /** The lanes of a session: added, drained, judged by the clock, and removed. */
 export class Lanes {
   readonly all: Lane[] = [];
   readonly #transmitter: Transmitter;
   readonly #recovery: Recovery;
-  readonly #onDone: (lane: Lane, reason: ReasonName) => void;
+  readonly #handler: LanesHandler;
   readonly #decoders = new Map<Lane, FrameDecoder>();
   #tickDueAt: number | null = null;
   // Counters of lanes that are gone.
   #pastSent = 0;
   #pastReceived = 0;
 
-  /** `onDone`: the session has no further use for the lane. */
-  constructor(transmitter: Transmitter, onDone: (lane: Lane, reason: ReasonName) => void) {
+  constructor(transmitter: Transmitter, handler: LanesHandler) {
     this.#transmitter = transmitter;
-    this.#onDone = onDone;
+    this.#handler = handler;
     this.#recovery = new Recovery(transmitter, {
       giveUp: (lane) => this.#giveUp(lane),
+      replace: (lane) => handler.onLaneSilent?.(lane),
       ping: (lane, now) => this.#ping(lane, now),
     });
   }
@@ -95,7 +106,7 @@ export class Lanes {
     const lane = this.find(id);
     if (lane === undefined) return;
     lane.isDraining = true;
-    if (reason === 'LANE_SILENT') this.#onDone(lane, reason);
+    if (reason === 'LANE_SILENT') this.#handler.onLaneDone(lane, reason);
   }
 
   /** The session is over: nothing that the lanes carried matters. */
@@ -137,13 +148,13 @@ export class Lanes {
     this.#tickDueAt = null;
     this.#recovery.tick(this.all, blocked, now);
     for (const lane of [...this.all]) {
-      if (lane.isDraining && !lane.hasFlights) this.#onDone(lane, 'LANE_REMOVED');
+      if (lane.isDraining && !lane.hasFlights) this.#handler.onLaneDone(lane, 'LANE_REMOVED');
     }
   }
 
   #giveUp(lane: Lane): void {
     if (this.all.length > 1) this.#tellClose(lane, 'LANE_SILENT');
-    this.#onDone(lane, 'LANE_SILENT');
+    this.#handler.onLaneDone(lane, 'LANE_SILENT');
   }
 
   #tellClose(lane: Lane, reason: ReasonName): void {

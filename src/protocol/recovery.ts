@@ -15,6 +15,10 @@ const RESTART_AFTER = 700;
 /** A lane that nothing has arrived on: asked after the first, given up after the second, ms. */
 const KEEPALIVE = 10_000;
 const SILENT = 25_000;
+/** The same, after traffic: by then the peer would have had something to say, or the lane is asked, ms. */
+const QUIET = 500;
+/** A lane that owes an answer for so long had better have a replacement, ms. */
+const REPLACE_AFTER = 1_000;
 /** Two probes for a witness are this far apart, ms; also two probes of a doubtful lane. */
 const WITNESS_SPACING = 100;
 const REVIVE_SPACING = 500;
@@ -28,6 +32,8 @@ const INTERACTIVE_LATE = 20;
 export interface RecoveryActions {
   /** The lane is beyond hope: end it and tell the peer. */
   giveUp(lane: Lane): void;
+  /** The lane may be beyond hope: another in its place would do no harm. */
+  replace(lane: Lane): void;
   /** Send something on the lane that the peer acknowledges. */
   ping(lane: Lane, now: number): void;
 }
@@ -51,6 +57,8 @@ export class Recovery {
   readonly copies: Copies;
   readonly #actions: RecoveryActions;
   #askedAt = Number.NEGATIVE_INFINITY;
+  /** When this process last went on after a pause. */
+  #woken = Number.NEGATIVE_INFINITY;
   #lastAckAt = Number.NEGATIVE_INFINITY;
 
   constructor(transmitter: Transmitter, actions: RecoveryActions) {
@@ -82,13 +90,18 @@ export class Recovery {
 
   /** The clock jumped: nobody could have answered in that time. */
   onLag(lanes: readonly Lane[], now: number): void {
+    this.#woken = now;
     for (const lane of lanes) lane.lastReceivedAt = now;
   }
 
   /** Called every few ms while anything is in flight. `blocked`: channels that wait for the peer. */
   tick(lanes: readonly Lane[], blocked: Iterable<Channel>, now: number): void {
     for (const lane of [...lanes]) {
-      if (lane.hasFlights) this.#judge(lane, lanes, now);
+      if (lane.hasFlights) {
+        this.#judge(lane, lanes, now);
+        const silence = Math.min(lane.silence(now), now - this.#woken);
+        if (silence > REPLACE_AFTER) this.#actions.replace(lane);
+      }
       if (lane.late(now) > INTERACTIVE_LATE) this.copies.interactive(lane, lanes, now);
       this.#keepAlive(lane, now);
     }
@@ -137,7 +150,10 @@ export class Recovery {
   #keepAlive(lane: Lane, now: number): void {
     const silence = now - lane.lastReceivedAt;
     if (silence > SILENT) this.#actions.giveUp(lane);
-    else if (silence > KEEPALIVE && !lane.hasFlights) this.#actions.ping(lane, now);
+    else if (!lane.hasFlights && silence > patienceWith(lane)) {
+      lane.askedAt = now;
+      this.#actions.ping(lane, now);
+    }
   }
 
   /** One lane at a time drains its queue to see its bare RTT again. */
@@ -156,10 +172,15 @@ export class Recovery {
 export function keepAliveDeadline(lanes: readonly Lane[]): number {
   let deadline = Number.POSITIVE_INFINITY;
   for (const lane of lanes) {
-    const silence = lane.hasFlights ? SILENT : KEEPALIVE;
+    const silence = lane.hasFlights ? SILENT : patienceWith(lane);
     deadline = Math.min(deadline, lane.lastReceivedAt + silence + 1);
   }
   return deadline;
+}
+
+/** How long an idle lane may be silent before it is asked for a sign of life, ms. */
+function patienceWith(lane: Lane): number {
+  return lane.lastDataAt > lane.askedAt ? QUIET : KEEPALIVE;
 }
 
 /** How long a lane may be silent before it is doubted, ms. */

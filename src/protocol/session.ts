@@ -9,7 +9,7 @@ import { Dispatch } from './dispatch.ts';
 import { encodeOpen, encodeOpenOk, encodeReason, encodeReset, FrameType } from './frame.ts';
 import { Inbound } from './inbound.ts';
 import type { Lane, LanePort } from './lane.ts';
-import { Lanes } from './lanes.ts';
+import { Lanes, type LanesHandler } from './lanes.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { Scheduler } from './scheduler.ts';
 import { Control } from './segment.ts';
@@ -38,11 +38,9 @@ export interface SessionOptions {
 }
 
 /** Who listens to a session. Called from `handle...` and `deliver` only, never from a verb. */
-export interface SessionHandler {
+export interface SessionHandler extends LanesHandler {
   /** The peer opens a channel: answer with `accept` or `refuse`. */
   onOpen(channel: Channel, target: Uint8Array): void;
-  /** The session has no further use for the lane: end it. `peerShouldKnow`: not by the peer's wish. */
-  onLaneDone(lane: Lane, reason: ReasonName): void;
   /** The peer accepts no more channels. */
   onGoAway(): void;
   /** The session is over; all channels have heard of it. */
@@ -82,7 +80,7 @@ export class Session {
     this.#window = new ReceiveWindow(options.sessionWindow, SESSION_SHARE);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
     this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
-    this.#lanes = new Lanes(this.transmitter, (lane, reason) => handler.onLaneDone(lane, reason));
+    this.#lanes = new Lanes(this.transmitter, handler);
     this.#inbound = new Inbound(this, options.role);
     this.dispatch = new Dispatch(this.transmitter, options.sendBudget, (channel) =>
       this.#owed.add(channel),

@@ -23,6 +23,11 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface InsistentDialOptions extends DialOptions {
+  /** ms after which another attempt is made beside those that have had no answer yet. */
+  readonly interval: number;
+}
+
 /** After so much silence the kernel asks whether the peer is still there. */
 const KEEPALIVE_DELAY = 30_000; // ms
 const STALE_PROBE_TIMEOUT = 1_000; // ms
@@ -68,6 +73,43 @@ export async function listen(
       return closed;
     },
   };
+}
+
+/**
+ * As `dial`, for routes that come and go: where the kernel asks again after 1, 3 and 7 s, this asks
+ * every `interval` ms, each time with a connection of its own. The first that is answered counts.
+ * @throws {DialError} the last one, when all attempts have failed
+ */
+export function dialInsistently(address: Address, options: InsistentDialOptions): Promise<Socket> {
+  const { interval, timeout, signal } = options;
+  const others = new AbortController();
+  const abort = (): void => others.abort();
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  const until = performance.now() + timeout;
+  return new Promise<Socket>((resolve, reject) => {
+    let open = 0;
+    const attempt = (): void => {
+      open += 1;
+      const left = Math.max(1, until - performance.now());
+      dial(address, { ...options, timeout: left, signal: others.signal }).then(
+        (socket) => {
+          if (others.signal.aborted) socket.destroy();
+          else resolve(socket);
+          abort();
+        },
+        (error: unknown) => {
+          open -= 1;
+          if (open > 0 && !others.signal.aborted) return;
+          clearInterval(timer);
+          reject(error);
+        },
+      );
+    };
+    const timer = setInterval(attempt, interval);
+    others.signal.addEventListener('abort', () => clearInterval(timer));
+    attempt();
+  }).finally(() => signal?.removeEventListener('abort', abort));
 }
 
 /**

@@ -7,7 +7,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Address } from '../../src/core/address.ts';
-import { dial, type Listener, listen, peerOf } from '../../src/sys/net.ts';
+import { dial, dialInsistently, type Listener, listen, peerOf } from '../../src/sys/net.ts';
 import { DialError, ListenError } from '../../src/sys/net-error.ts';
 
 const LIMIT = { timeout: 10_000 };
@@ -36,6 +36,33 @@ test('listen and dial: paused, half-open sockets', LIMIT, async () => {
   await listener.close();
   await listener.close();
 });
+
+test(
+  'an insistent dial ends with the first answer: a connection, a refusal, or its caller’s word',
+  LIMIT,
+  async () => {
+    let accepted = 0;
+    const listener = await listen(anyPort, (socket) => {
+      accepted += 1;
+      socket.destroy();
+    });
+    const options = { timeout: 5_000, interval: 20 };
+    const socket = await dialInsistently(boundTo(listener), options);
+    await once(socket.resume(), 'end');
+    socket.destroy();
+    assert.equal(accepted, 1);
+    const address = boundTo(listener);
+    await listener.close();
+
+    const isRefused = (error: unknown) =>
+      error instanceof DialError && error.code === 'ECONNREFUSED';
+    await assert.rejects(dialInsistently(address, options), isRefused);
+
+    const isAborted = (error: unknown) => error instanceof DialError && error.code === 'ABORT_ERR';
+    const signal = AbortSignal.abort();
+    await assert.rejects(dialInsistently(address, { ...options, signal }), isAborted);
+  },
+);
 
 test('every interface is IPv4 and, where there is one, IPv6', LIMIT, async () => {
   const listener = await listen({ kind: 'tcp', host: null, port: 0 }, (socket) => socket.destroy());
