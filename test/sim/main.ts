@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import { randomPlan } from './random-plan.ts';
 import { writeTable } from './report.ts';
 import { scenarios } from './scenarios.ts';
+import { Search } from './search.ts';
+import { largestPlan } from './small-plans.ts';
 import { renderRow, renderTable } from './table.ts';
 import { traceStates } from './trace.ts';
 import { World } from './world.ts';
@@ -14,13 +16,16 @@ npm run sim -- --seed N [--trace [MS]]
 npm run sim -- --table
     runs the scenarios and rewrites the table of docs/simulation.md
 npm run sim -- --scenario NAME [--trace [MS]]
-    runs one of them`;
+    runs one of them
+npm run sim -- --search [--most HISTORIES]
+    tries all that can happen in a small world, larger than those of the tests`;
 
 const { values, positionals } = readArguments();
 const every = values.trace ? Number(positionals[0] ?? Number.POSITIVE_INFINITY) : null;
 
 if (values.help) console.log(USAGE);
 else if (values.table) writeTable(renderTable((row) => console.log(row)));
+else if (values.search) searchSmallWorld(Number(values.most));
 else if (values.scenario !== undefined) runScenario(values.scenario);
 else if (values.seed !== undefined) replay(Number(values.seed));
 else runWorlds(Number(values.from), Number(values.worlds));
@@ -37,6 +42,8 @@ function readArguments() {
         trace: { type: 'boolean', default: false },
         table: { type: 'boolean', default: false },
         scenario: { type: 'string' },
+        search: { type: 'boolean', default: false },
+        most: { type: 'string', default: 'Infinity' },
         help: { type: 'boolean', default: false },
       },
     });
@@ -65,6 +72,11 @@ function runWorlds(from: number, count: number): void {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${count} worlds, ${failed} failed, ${events} events, ${seconds} s`);
   process.exitCode = failed === 0 ? 0 : 1;
+}
+
+function searchSmallWorld(most: number): void {
+  const { states, ends, runs, left } = new Search(largestPlan).run(most);
+  console.log(`${states} states, ${ends} ends, ${runs} histories; ${left} choices left to try`);
 }
 
 /** Looks at every queue after every event, so that the first wrong one is found. */

@@ -2,97 +2,134 @@ import assert from 'node:assert/strict';
 import { Chunk } from '../../src/core/chunk.ts';
 import type { ReasonName } from '../../src/core/errors.ts';
 import { Budget } from '../../src/data/budget.ts';
-import type { Channel, ChannelHandler } from '../../src/protocol/channel.ts';
-import type { Lane } from '../../src/protocol/lane.ts';
+import type { Channel } from '../../src/protocol/channel.ts';
 import type { Scheduler } from '../../src/protocol/scheduler.ts';
 import { Session } from '../../src/protocol/session.ts';
-import { Pattern } from './pattern.ts';
-
-export type Role = 'entry' | 'exit';
+import { Arrivals } from './arrivals.ts';
+import { SmallApp, type SmallTransfer } from './small-app.ts';
+import { ROLES, type Role, SmallLane } from './small-lane.ts';
 
 /** One of so many things may happen next: which? */
 export type Choose = (options: number) => number;
 
+/** Something that can happen now; the name is for the history of a failure. */
+export interface Action {
+  readonly name: string;
+  run(): void;
+}
+
+/** How much may happen in a small world. Bytes are chunks: each chunk is one byte. */
+export interface SmallPlan {
+  readonly deaths: number;
+  /** One end may hear of a death before the other does. */
+  readonly isGradual: boolean;
+  readonly resumes: number;
+  /** By channel. */
+  readonly transfers: readonly SmallTransfer[];
+}
+
 /**
  * Two sessions and nothing that is not a choice: which lane a frame takes, which lane delivers next,
- * when a lane dies, with or without a part of what it carried, and when a new one comes. Time stands
- * still, except that acknowledgements are always due.
+ * when an application writes or reads, when a lane dies, how much of what it carried still arrives,
+ * who hears of it first, and when a new one comes.
  *
- * The entry opens two channels, sends three chunks on one, which its window holds up, and gets one
- * chunk on the other. All directions end with FIN.
+ * Time passes only when nothing else can happen, up to the next deadline of either session.
  */
 export class SmallWorld {
-  readonly entry: Session;
-  readonly exit: Session;
-  readonly lanes: SmallLane[] = [];
-  deathsLeft = DEATHS;
-  resumesLeft = RESUMES;
+  readonly sessions: Readonly<Record<Role, Session>>;
+  readonly apps: SmallApp[] = [];
+  readonly arrivals: Readonly<Record<Role, Arrivals>> = {
+    entry: new Arrivals(),
+    exit: new Arrivals(),
+  };
+  /** Lanes that at least one end still has. */
+  lanes: SmallLane[] = [];
+  deathsLeft: number;
+  resumesLeft: number;
+  now = 0;
+  readonly #plan: SmallPlan;
   readonly #choose: Choose;
-  readonly #ends: End[] = [];
   #nextLane = 1;
 
-  constructor(choose: Choose) {
+  constructor(plan: SmallPlan, choose: Choose) {
+    this.#plan = plan;
     this.#choose = choose;
-    this.entry = this.#newSession('entry');
-    this.exit = this.#newSession('exit');
+    this.deathsLeft = plan.deaths;
+    this.resumesLeft = plan.resumes;
+    this.sessions = { entry: this.#newSession('entry'), exit: this.#newSession('exit') };
     for (let count = 0; count < LANES; count += 1) this.#addLane();
-    for (const [index, chunks] of UP.entries()) {
-      const end = new End(index, 0, this.entry, DOWN[index]!);
-      this.#ends.push(end);
-      end.start(this.entry.open(Uint8Array.of(index), end), chunks);
+    this.#warmUp();
+    for (const [index, transfer] of plan.transfers.entries()) {
+      const app = new SmallApp(index, 'entry', transfer, this.sessions.entry, this);
+      this.apps.push(app);
+      app.start(this.sessions.entry.open(Uint8Array.of(index), app));
     }
     this.#settle();
   }
 
   /** What can happen now, in a fixed order. */
-  actions(): (() => void)[] {
-    const actions: (() => void)[] = [];
+  actions(): Action[] {
+    const actions: Action[] = [];
     for (const lane of this.lanes) {
-      for (const role of ROLES) {
-        if (lane.queues[role].length > 0) actions.push(() => this.#arrive(lane, role));
-      }
-    }
-    if (this.resumesLeft > 0 && this.lanes.length < LANES) {
-      actions.push(() => {
-        this.resumesLeft -= 1;
-        this.#addLane();
-      });
-    }
-    if (this.deathsLeft > 0) {
-      for (const lane of this.lanes) {
-        actions.push(() => this.#die(lane, false));
-        if (lane.queues.entry.length + lane.queues.exit.length > 0) {
-          actions.push(() => this.#die(lane, true));
+      for (const to of ROLES) {
+        if (lane.hasFor(to)) {
+          actions.push({ name: `lane ${lane.id} to ${to}`, run: () => this.#arrive(lane, to) });
         }
       }
     }
-    return actions;
+    for (const app of this.apps) actions.push(...app.actions());
+    // What is left moves without time, too, but not before it is acknowledged.
+    if (actions.length === 0 && this.hasLane && !this.isDone) {
+      actions.push({ name: 'time', run: () => this.#pass() });
+    }
+    return [...actions, ...this.#faults()];
   }
 
-  /** True when only deaths and resumptions are left to happen. */
-  get isQuiet(): boolean {
-    return this.lanes.every(({ queues }) => queues.entry.length + queues.exit.length === 0);
-  }
-
-  act(action: () => void): void {
-    action();
+  act(action: Action): void {
+    action.run();
     this.#settle();
   }
 
-  /** Checks that all is delivered and nothing is left, now that nothing moves any more. */
-  verifyDone(): void {
-    for (const end of this.#ends) end.verifyDone();
-    assert.equal(this.#ends.length, 2 * UP.length, 'not every channel was opened');
-    for (const session of [this.entry, this.exit]) {
-      assert.equal(session.channels.active, 0, 'a channel is left');
-      assert.equal(session.options.sendBudget.used, 0, 'bytes are kept for sending');
-      assert.equal(session.delivery.heldBytes, 0, 'bytes are held');
+  /** True while a lane carries bytes, so that all that is sent leaves at once. */
+  get hasLane(): boolean {
+    return ROLES.every((role) => this.sessions[role].lanes.length > 0);
+  }
+
+  /** All is delivered and acknowledged. */
+  get isDone(): boolean {
+    return (
+      this.apps.every((app) => app.isDone) &&
+      ROLES.every((role) => this.sessions[role].lanes.every((lane) => !lane.hasFlights)) &&
+      this.lanes.every((lane) => lane.isQuiet)
+    );
+  }
+
+  /** With a lane, nothing waits that may leave: what is not acknowledged is under way. */
+  verify(): void {
+    for (const role of ROLES) {
+      const { channels, lanes, transmitter } = this.sessions[role];
+      assert.equal(transmitter.queuedControls, 0, `${role}: control frames are left behind`);
+      const carried = new Set(lanes.flatMap((lane) => [...lane.flights].map(({ item }) => item)));
+      for (const { id, send, isActive } of channels) {
+        assert.ok(!isActive, `${role}: channel ${id} is left behind`);
+        for (const segment of send.oldest(Number.POSITIVE_INFINITY)) {
+          assert.ok(carried.has(segment), `${role}: nobody carries ${id} from ${segment.offset}`);
+        }
+      }
     }
-    for (const [from, to] of [
-      [this.entry, this.exit],
-      [this.exit, this.entry],
-    ] as const) {
-      assert.equal(to.delivery.consumed, from.transmitter.sessionSent, 'session credit is lost');
+  }
+
+  /** Checks that nothing is left of what is done. */
+  verifyDone(): void {
+    assert.equal(this.apps.length, 2 * this.#plan.transfers.length, 'not every channel was opened');
+    for (const role of ROLES) {
+      const session = this.sessions[role];
+      const peer = this.sessions[role === 'entry' ? 'exit' : 'entry'];
+      assert.equal(session.channels.active, 0, `${role}: a channel is left`);
+      assert.equal(session.options.sendBudget.used, 0, `${role}: bytes are kept for sending`);
+      assert.equal(session.delivery.heldBytes, 0, `${role}: bytes are held`);
+      const { sessionSent } = session.transmitter;
+      assert.equal(peer.delivery.consumed, sessionSent, `${role}: session credit is lost`);
     }
   }
 
@@ -101,16 +138,16 @@ export class SmallWorld {
       {
         role,
         scheduler: this.#scheduler(),
-        sessionWindow: 64 * CHUNK,
-        initialWindow: WINDOW * CHUNK,
-        peerSessionWindow: 64 * CHUNK,
-        peerInitialWindow: WINDOW * CHUNK,
+        sessionWindow: SESSION_WINDOW,
+        initialWindow: WINDOW,
+        peerSessionWindow: SESSION_WINDOW,
+        peerInitialWindow: WINDOW,
         maxChannels: 16,
-        sendBudget: new Budget(1024),
+        sendBudget: new Budget(SEND_BUDGET),
       },
       {
         onOpen: (channel, target) => this.#onOpen(channel, target),
-        onLaneDone: () => assert.fail('a lane was given up, though time stands still'),
+        onLaneDone: (lane, reason) => assert.fail(`lane ${lane.id} was given up: ${reason}`),
         onGoAway() {},
         onClosed: (reason: ReasonName, detail: string) => assert.fail(`${reason}: ${detail}`),
       },
@@ -131,149 +168,135 @@ export class SmallWorld {
 
   #onOpen(channel: Channel, target: Uint8Array): void {
     const index = target[0]!;
-    assert.ok(!this.#ends.some((end) => end.index === index && end.direction === 1));
-    const end = new End(index, 1, this.exit, UP[index]!);
-    channel.handler = end;
-    this.#ends.push(end);
-    this.exit.accept(channel);
-    end.start(channel, DOWN[index]!);
+    assert.ok(!this.apps.some((app) => app.index === index && app.role === 'exit'), 'opened twice');
+    const { exit } = this.sessions;
+    const app = new SmallApp(index, 'exit', this.#plan.transfers[index]!, exit, this);
+    channel.handler = app;
+    this.apps.push(app);
+    exit.accept(channel);
+    app.start(channel);
   }
 
   #addLane(): void {
-    const lane = new SmallLane(this.#nextLane, this.entry, this.exit);
+    this.lanes.push(new SmallLane(this.#nextLane, this.sessions, this.now));
     this.#nextLane += 1;
-    this.lanes.push(lane);
   }
 
-  #arrive(lane: SmallLane, from: Role): void {
-    const bytes = lane.queues[from].shift()!;
-    const to = from === 'entry' ? 'exit' : 'entry';
-    this[to].handleChunk(lane.ends[to], new Chunk(bytes), NOW);
-  }
-
-  /** `isTorn`: half of what was next in each direction still arrives. */
-  #die(lane: SmallLane, isTorn: boolean): void {
-    this.deathsLeft -= 1;
-    this.lanes.splice(this.lanes.indexOf(lane), 1);
-    for (const from of ROLES) {
-      const torn = lane.queues[from][0];
-      const to = from === 'entry' ? 'exit' : 'entry';
-      if (isTorn && torn !== undefined) {
-        const half = torn.slice(0, torn.length >>> 1);
-        this[to].handleChunk(lane.ends[to], new Chunk(half), NOW);
-      }
+  /** Lanes have answered their first PING before the first application comes. */
+  #warmUp(): void {
+    this.#settle();
+    while (!this.isDone) {
+      const [first] = this.actions();
+      this.act(first!);
     }
-    for (const role of ROLES) this[role].removeLane(lane.ends[role], NOW);
+  }
+
+  #faults(): Action[] {
+    const actions: Action[] = [];
+    if (this.resumesLeft > 0 && this.lanes.length < LANES) {
+      actions.push({
+        name: 'resume',
+        run: () => {
+          this.resumesLeft -= 1;
+          this.#addLane();
+        },
+      });
+    }
+    // Without a lane to come nothing could follow the death of the last one.
+    const isLast = this.resumesLeft === 0 && this.lanes.length < LANES;
+    if (this.deathsLeft === 0 || isLast) return actions;
+    for (const lane of this.lanes.filter((candidate) => candidate.isWhole)) {
+      const die = (name: string, how: () => void): void => {
+        actions.push({
+          name: `lane ${lane.id} dies, ${name}`,
+          run: () => {
+            this.deathsLeft -= 1;
+            how();
+          },
+        });
+      };
+      die('all is lost', () => this.#kill(lane));
+      if (ROLES.some((role) => lane.isDivisible(role))) {
+        die('something is torn', () => {
+          for (const role of ROLES) this.#tear(lane, role);
+          this.#kill(lane);
+        });
+      }
+      if (!this.#plan.isGradual) continue;
+      for (const role of ROLES) die(`first for the ${role}`, () => this.#remove(lane, role));
+    }
+    return actions;
+  }
+
+  #arrive(lane: SmallLane, to: Role): void {
+    const bytes = lane.take(to);
+    if (bytes === null) this.#remove(lane, to);
+    else this.#hand(lane, to, bytes);
+  }
+
+  /** All but the last byte of what comes next still arrives. */
+  #tear(lane: SmallLane, to: Role): void {
+    const bytes = lane.hasFor(to) ? lane.take(to) : null;
+    if (bytes !== null) this.#hand(lane, to, bytes.slice(0, -1));
+  }
+
+  #hand(lane: SmallLane, to: Role, bytes: Uint8Array): void {
+    this.arrivals[to].note(bytes);
+    this.sessions[to].handleChunk(lane.ends[to]!, new Chunk(bytes.slice()), this.now);
+  }
+
+  /** Both ends hear of it at once, and what is under way is lost. */
+  #kill(lane: SmallLane): void {
+    for (const role of ROLES) {
+      lane.lose(role);
+      this.#remove(lane, role);
+    }
+  }
+
+  /** One end is rid of the lane. What is under way to the other arrives there, and then the end does. */
+  #remove(lane: SmallLane, role: Role): void {
+    const end = lane.leave(role);
+    if (end !== null) this.sessions[role].removeLane(end, this.now);
+    this.lanes = this.lanes.filter((candidate) => !candidate.isGone);
+  }
+
+  /** Goes from deadline to deadline until something leaves. */
+  #pass(): void {
+    const limit = this.now + PATIENCE;
+    while (this.lanes.every((lane) => lane.isQuiet) && !this.isDone) {
+      const deadlines = ROLES.map((role) => this.sessions[role].nextDeadline(this.now));
+      this.now = Math.min(...deadlines);
+      assert.ok(this.now <= limit, `nothing moves any more: ${this.#unfinished()}`);
+      for (const role of ROLES) this.sessions[role].handleTimeout(this.now);
+      this.#settle();
+    }
   }
 
   #settle(): void {
-    for (const session of [this.entry, this.exit]) {
-      session.transmit(LATER);
+    for (const role of ROLES) {
+      const session = this.sessions[role];
+      session.transmit(this.now);
       while (session.hasDeliverable) {
-        session.deliver(NOW);
-        session.transmit(LATER);
+        session.deliver(this.now);
+        session.transmit(this.now);
       }
     }
   }
-}
 
-/** Two queues of what was written, one for each direction. */
-class SmallLane {
-  readonly id: number;
-  readonly queues: Record<Role, Uint8Array[]> = { entry: [], exit: [] };
-  readonly ends: Record<Role, Lane>;
-
-  constructor(id: number, entry: Session, exit: Session) {
-    this.id = id;
-    const port = (role: Role) => ({
-      writable: true,
-      send: (chunk: Chunk): void => {
-        this.queues[role].push(chunk.bytes.slice());
-        chunk.release();
-      },
-    });
-    this.ends = {
-      entry: entry.addLane(id, port('entry'), NOW),
-      exit: exit.addLane(id, port('exit'), NOW),
-    };
+  #unfinished(): string {
+    const apps = this.apps.filter((app) => !app.isDone).map((app) => app.name);
+    const flights = ROLES.filter((role) =>
+      this.sessions[role].lanes.some((lane) => lane.hasFlights),
+    ).map((role) => `the ${role} waits for acknowledgements`);
+    return [...apps, ...flights].join(', ');
   }
 }
 
-/** The application at one end of a channel: writes all at once, reads all, checks what it hears. */
-class End implements ChannelHandler {
-  readonly index: number;
-  /** 0 at the entry, 1 at the exit: of what it writes. */
-  readonly direction: number;
-  readonly #session: Session;
-  readonly #in: Pattern;
-  readonly #expected: number;
-  #received = 0;
-  #fins = 0;
-  #finsAcked = 0;
-
-  constructor(index: number, direction: number, session: Session, expectedChunks: number) {
-    this.index = index;
-    this.direction = direction;
-    this.#session = session;
-    this.#in = new Pattern(index, 1 - direction);
-    this.#expected = expectedChunks * CHUNK;
-  }
-
-  start(channel: Channel, chunks: number): void {
-    const out = new Pattern(this.index, this.direction);
-    for (let at = 0; at < chunks; at += 1) {
-      this.#session.write(channel, new Chunk(out.bytes(at * CHUNK, CHUNK)), NOW);
-    }
-    this.#session.finish(channel, NOW);
-    this.#session.resume(channel);
-  }
-
-  verifyDone(): void {
-    const name = `channel ${this.index} at end ${this.direction}`;
-    assert.equal(this.#received, this.#expected, `${name}: bytes received`);
-    assert.equal(this.#fins, 1, `${name}: FINs received`);
-    assert.equal(this.#finsAcked, 1, `${name}: FINs acknowledged`);
-  }
-
-  onChunk(chunk: Chunk): void {
-    assert.equal(this.#fins, 0, 'data after FIN');
-    this.#in.verify(this.#received, chunk.bytes);
-    this.#received += chunk.length;
-    chunk.release();
-  }
-
-  onFin(): void {
-    this.#fins += 1;
-    assert.ok(
-      this.#fins === 1 && this.#received === this.#expected,
-      'a FIN too many, or too early',
-    );
-  }
-
-  onFinAcked(): void {
-    this.#finsAcked += 1;
-    assert.equal(this.#finsAcked, 1, 'a FIN was acknowledged twice');
-  }
-
-  onDrain(): void {}
-  onOpened(): void {}
-
-  onReset(reason: ReasonName): void {
-    assert.fail(`a channel was reset: ${reason}`);
-  }
-}
-
-const ROLES = ['entry', 'exit'] as const;
 const LANES = 2;
-const DEATHS = 2;
-const RESUMES = 1;
-/** Bytes. */
-const CHUNK = 8;
-/** Of a channel, in chunks. */
+/** Of a channel, in chunks. With chunks of one byte and these two numbers, windows hardly grow. */
 const WINDOW = 2;
-/** Chunks that the entry and the exit write, by channel. */
-const UP = [3, 0];
-const DOWN = [0, 1];
-/** Inputs happen now; what is owed by then leaves at once. */
-const NOW = 0;
-const LATER = 10;
+const SESSION_WINDOW = 3;
+/** A writer waits when it holds so many chunks. */
+const SEND_BUDGET = 2;
+/** An acknowledgement may wait for 5 ms; a lane is doubted after 150 ms. */
+const PATIENCE = 100;
