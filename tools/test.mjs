@@ -28,6 +28,7 @@ const stages = [
   { name: 'prop', atOnce: cores, limit: 120 },
   { name: 'sim', atOnce: cores, limit: 240 },
   { name: 'e2e', atOnce: 1, limit: 240 },
+  { name: 'soak', atOnce: 1, limit: 240 },
   { name: 'fuzz', atOnce: cores, limit: 240 },
   { name: 'real', atOnce: 1, limit: 600 },
   // Shapers and policers of the kernel: bars of single runs, for a quiet machine only.

@@ -293,9 +293,9 @@ export class SmallWorld {
 }
 
 const LANES = 2;
-/** Of a channel, in chunks. With chunks of one byte and these two numbers, windows hardly grow. */
+/** Of a channel, in chunks. With chunks of one byte and these two numbers, windows do not grow. */
 const WINDOW = 2;
-const SESSION_WINDOW = 3;
+const SESSION_WINDOW = 2;
 /** A writer waits when it holds so many chunks. */
 const SEND_BUDGET = 2;
 /** An acknowledgement may wait for 5 ms; a lane is doubted after 150 ms. */

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
 import { type Emulator, type PathParameters, startEmulator } from '../../../src/app/emulator.ts';
 import type { SessionStatus } from '../../../src/app/status.ts';
 import { formatKey, newKey } from '../../../src/sys/key.ts';
@@ -21,7 +20,14 @@ export interface PairOptions {
   readonly exitArgs?: readonly string[];
 }
 
+const LANES = 8;
+
 export const testKey = formatKey(newKey());
+
+/** A test, or whatever else ends and releases what it has opened. */
+export interface Scope {
+  after(fn: () => unknown): void;
+}
 
 /** An exit, an entry, and the emulator between them where a path is wanted. */
 export class Pair {
@@ -31,19 +37,13 @@ export class Pair {
   readonly #emulator: Emulator | null;
   readonly #sockets = new Set<Socket>();
 
-  /** Resolves once all lanes are up; ends with the test. */
-  static async start(t: TestContext, options: PairOptions): Promise<Pair> {
-    const { lanes = 8, plain = false, path } = options;
-    const both = plain ? ['--plain'] : [];
+  /** Resolves once all lanes are up; ends with the scope. */
+  static async start(t: Scope, options: PairOptions): Promise<Pair> {
+    const { lanes = LANES, path } = options;
     const exit = await startExit(options);
     const target = { kind: 'tcp', host: '127.0.0.1', port: exit.port } as const;
     const emulator = path === undefined ? null : await startEmulator({ target, path });
-    const { entryArgs = [], entryListen = '0' } = options;
-    const to = `127.0.0.1:${emulator?.address.port ?? exit.port}`;
-    const entry = await ProxyProcess.start(
-      ['entry', entryListen, '--exit', to, '-n', `${lanes}`, ...both, ...entryArgs],
-      testKey,
-    );
+    const entry = await startEntry(options, emulator?.address.port ?? exit.port);
     const pair = new Pair(entry, exit, emulator);
     t.after(() => pair.stop());
     await pair.hasLanes(lanes);
@@ -128,6 +128,14 @@ export class Pair {
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all([this.entry.kill(), this.exit.kill(), this.#emulator?.close()]);
   }
+}
+
+/** An entry as the pair has it, towards an exit, or an emulator, at that port. */
+export function startEntry(options: PairOptions, port: number): Promise<ProxyProcess> {
+  const { lanes = LANES, plain = false, entryArgs = [], entryListen = '0' } = options;
+  const both = plain ? ['--plain'] : [];
+  const exit = ['--exit', `127.0.0.1:${port}`, '-n', `${lanes}`];
+  return ProxyProcess.start(['entry', entryListen, ...exit, ...both, ...entryArgs], testKey);
 }
 
 /** An exit as the pair has it. */
