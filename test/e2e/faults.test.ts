@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MiB } from './support/numbers.ts';
 import { startExit, testKey } from './support/pair.ts';
@@ -91,24 +91,27 @@ describe('faults', { concurrency: 4 }, () => {
       limits,
       async (t) => {
         const world = await World.start(t, { path, lanes: LANES });
-        const { pair } = world;
-        const [near, far] = await world.join();
-        const size = 16 * MiB;
-        const receiving = receive(far.end());
-        const sending = send(near, size, 4).finally(() => near.end());
-        await delay(1_500);
-        pair[victim].signal('SIGSTOP');
-        await delay(5_000);
-        pair[victim].signal('SIGCONT');
-        assert.equal((await receiving).digest, await sending);
-        const { duplicateBytes, lanes } = await pair.session('exit');
-        const { resentBytes } = await pair.session('entry');
-        t.diagnostic(`${duplicateBytes} bytes came twice, ${resentBytes} were sent again`);
-        assert.deepEqual(lanes.map(({ id }) => id).sort(), [1, 2, 3, 4]);
-        for (const side of ['entry', 'exit'] as const) {
-          assert.deepEqual(pair[side].linesLike(/lane ended/), []);
-        }
-        assert.ok(duplicateBytes < size / 100, `${duplicateBytes} bytes came twice`);
+        await expectPatience(t, world, async () => {
+          world.pair[victim].signal('SIGSTOP');
+          await delay(5_000);
+          world.pair[victim].signal('SIGCONT');
+        });
+      },
+    );
+
+    test(
+      `the event loop of the ${victim} is blocked for 1 s, three times: the same`,
+      limits,
+      async (t) => {
+        const prefix = ['env', `NODE_OPTIONS=--import=data:text/javascript,${blockOnSignal}`];
+        const world = await World.start(t, { path, lanes: LANES, prefix });
+        await expectPatience(t, world, async () => {
+          for (let times = 0; times < 3; times += 1) {
+            world.pair[victim].signal('SIGUSR2');
+            await delay(1_300);
+          }
+          assert.equal(world.pair[victim].linesLike(/blocked for 1 s/).length, 3);
+        });
       },
     );
   }
@@ -229,6 +232,35 @@ describe('faults', { concurrency: 4 }, () => {
     );
   }
 });
+
+/** Makes a process of Node block its event loop for a second at SIGUSR2. */
+const blockOnSignal = encodeURIComponent(
+  "process.on('SIGUSR2', () => { const end = Date.now() + 1000; while (Date.now() < end); console.error('blocked for 1 s'); })",
+);
+
+/** Whatever holds up a proxy for a while: no lane dies, nothing is lost, less than 1 % comes twice. */
+async function expectPatience(
+  t: TestContext,
+  world: World,
+  holdUp: () => Promise<void>,
+): Promise<void> {
+  const { pair } = world;
+  const [near, far] = await world.join();
+  const size = 16 * MiB;
+  const receiving = receive(far.end());
+  const sending = send(near, size, 4).finally(() => near.end());
+  await delay(1_500);
+  await holdUp();
+  assert.equal((await receiving).digest, await sending);
+  const { duplicateBytes, lanes } = await pair.session('exit');
+  const { resentBytes } = await pair.session('entry');
+  t.diagnostic(`${duplicateBytes} bytes came twice, ${resentBytes} were sent again`);
+  assert.deepEqual(lanes.map(({ id }) => id).sort(), [1, 2, 3, 4]);
+  for (const side of ['entry', 'exit'] as const) {
+    assert.deepEqual(pair[side].linesLike(/lane ended/), []);
+  }
+  assert.ok(duplicateBytes < size / 100, `${duplicateBytes} bytes came twice`);
+}
 
 /** Both applications are reset, and the proxy leaves with `code`. */
 async function expectCut(

@@ -18,6 +18,8 @@ export interface PairOptions {
   readonly path?: PathParameters | ((index: number) => PathParameters);
   readonly entryArgs?: readonly string[];
   readonly exitArgs?: readonly string[];
+  /** A command that runs either proxy, see `ProxyProcess.start`. */
+  readonly prefix?: readonly string[];
 }
 
 const LANES = 8;
@@ -135,12 +137,17 @@ export function startEntry(options: PairOptions, port: number): Promise<ProxyPro
   const { lanes = LANES, plain = false, entryArgs = [], entryListen = '0' } = options;
   const both = plain ? ['--plain'] : [];
   const exit = ['--exit', `127.0.0.1:${port}`, '-n', `${lanes}`];
-  return ProxyProcess.start(['entry', entryListen, ...exit, ...both, ...entryArgs], testKey);
+  return ProxyProcess.start(
+    ['entry', entryListen, ...exit, ...both, ...entryArgs],
+    testKey,
+    options.prefix,
+  );
 }
 
 /** An exit as the pair has it. */
 export function startExit(options: PairOptions): Promise<ProxyProcess> {
   const { to, plain = false, exitArgs = [], exitListen = '127.0.0.1:0' } = options;
   const both = plain ? ['--plain'] : [];
-  return ProxyProcess.start(['exit', exitListen, '--to', to, ...both, ...exitArgs], testKey);
+  const args = ['exit', exitListen, '--to', to, ...both, ...exitArgs];
+  return ProxyProcess.start(args, testKey, options.prefix);
 }
