@@ -23,8 +23,8 @@ export class Conversation {
   readonly near: Socket;
   readonly far: Promise<Socket>;
   readonly startedAt = performance.now();
-  /** When bytes or an end last arrived, by `performance.now()`. */
-  movedAt = this.startedAt;
+  /** For how long nothing has arrived though there was a way, ms: counted by whoever knows. */
+  stoodStill = 0;
   receivedBytes = 0;
   #onFar: (far: Socket) => void = () => {};
   #onFailure: (error: Error) => void = () => {};
@@ -42,7 +42,7 @@ export class Conversation {
   }
 
   arrived(far: Socket): void {
-    this.movedAt = performance.now();
+    this.stoodStill = 0;
     this.#onFar(far);
   }
 
@@ -54,7 +54,7 @@ export class Conversation {
   }
 
   moved(bytes: number): void {
-    this.movedAt = performance.now();
+    this.stoodStill = 0;
     this.receivedBytes += bytes;
   }
 }

@@ -32,8 +32,10 @@ const LANES = 4;
 /** Bytes per second and ms one way, by the number of a connection of the emulator. */
 const RATES = [1_000_000, 2_000_000, 2_000_000, 4_000_000];
 const DELAYS = [5, 20, 10, 40];
-/** A connection that has not moved for this long, while there is a way for bytes, is stuck, ms. */
+/** A connection that has not moved for this long, outages not counted, is stuck, ms. */
 const STUCK = 20_000;
+/** Lanes may take so long to come back after an outage, ms. */
+const RETURN = 2_000;
 /** Connections that are cut short are excused until so long after a proxy came back, ms. */
 const EXCUSED = 5_000;
 /** Longer than an outage, and what is left of a killed peer is kept no longer. */
@@ -139,13 +141,13 @@ export class Soak {
   #look(): void {
     for (const watch of this.#watches.values()) watch.sample();
     const { upSince } = this.#faults;
-    if (upSince === null) return;
     const now = performance.now();
+    if (upSince === null || now - upSince < RETURN) return;
     for (const conversation of this.#traffic.live) {
-      const { movedAt, startedAt } = conversation;
-      const waited = now - Math.max(movedAt, upSince);
-      if (waited < STUCK) continue;
-      const how = `open for ${ms(now - startedAt)}, nothing has moved for ${ms(waited)}`;
+      conversation.stoodStill += SAMPLE_EVERY;
+      const { startedAt, stoodStill } = conversation;
+      if (stoodStill < STUCK) continue;
+      const how = `open for ${ms(now - startedAt)}, nothing has moved for ${ms(stoodStill)}`;
       // Whoever reports the failure knows whether to excuse it.
       conversation.abandon(new Error(how));
     }
