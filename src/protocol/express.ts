@@ -7,8 +7,6 @@ const LIVE = 5_000;
  * ms by which two busy event loops jitter run the lane dry, and its measured rate sinks with it.
  */
 const TIGHT = 20;
-/** Routes that need a longer allowance than this are bursty, ms: a retransmission timeout is 200. */
-const BURSTY = 200;
 /** Of what a bursty route carries, bulk takes this share on the express lane, in bursts of so many bytes. */
 const SHARE = 0.8;
 const BURST_BYTES = 16 * 1024;
@@ -51,18 +49,21 @@ export class Express {
     }
     if (lane === null) return;
     // Paced, the lane shows no bursts of its own any more; the others say whether there still are.
-    const isBursty = lane.isPaced || lane.path.burst > BURSTY;
+    const isBursty = lane.isPaced || lane.path.habitualGap > 0;
     const isPaced =
       isBursty &&
       now >= this.#futileUntil &&
       lanes.every((other) => other === lane || isBurstyOrUnfit(other));
     if (isPaced && !lane.isPaced) this.#startPace(lane, now);
     // Bursts that go on in spite of the pace are losses, not a policer's.
-    if (isPaced && now - this.#pacedAt > TRIAL && lane.path.burst > BURSTY) {
+    if (isPaced && now - this.#pacedAt > TRIAL && lane.path.habitualGap > 0) {
       this.#futileUntil = now + FUTILE;
     }
     lane.isPaced = isPaced;
-    lane.bulkLimit = lane.isPaced ? this.#pace(lane, now) : lane.path.tightCap(TIGHT);
+    const limit = lane.isPaced ? this.#pace(lane, now) : Number.POSITIVE_INFINITY;
+    // Nothing joins a queue that is longer than it should be, such as while BBR probes for the RTT.
+    const most = lane.isPaced ? lane.path.tightCap(TIGHT) : lane.path.tightCap(TIGHT);
+    lane.bulkLimit = lane.late(now) > TIGHT ? 0 : Math.min(limit, most);
   }
 
   /** Keeps to a lane for as long as no other is clearly quicker. */
@@ -97,7 +98,7 @@ export class Express {
 }
 
 function isBurstyOrUnfit(lane: Lane): boolean {
-  return lane.path.burst > BURSTY || lane.health !== 'good' || lane.isDraining;
+  return lane.path.habitualGap > 0 || lane.health !== 'good' || lane.isDraining;
 }
 
 /** What an interactive frame would take, apart from today's queue. */
