@@ -27,6 +27,16 @@ export interface EntryConfig extends SessionConfig {
   /** Local IP addresses that lanes are spread over; empty lets the system choose. */
   readonly from: readonly string[];
   readonly lanes: number;
+  /** Set in each of several processes that make up one entry. */
+  readonly share?: EntryShare;
+}
+
+/** What tells the processes of one entry apart; each has a session of its own. */
+export interface EntryShare {
+  /** u32: neighbours get neighbours, so that they spread evenly over the processes of an exit. */
+  readonly affinity: number;
+  /** The number of the first lane of each session. */
+  readonly firstLane: number;
 }
 
 export interface ExitConfig extends SessionConfig {

@@ -78,8 +78,11 @@ export class Downlinks {
     );
   }
 
-  /** Shakes hands with whoever has connected; what fails is logged and its socket is gone. */
-  async welcome(socket: Socket, peer: string): Promise<void> {
+  /**
+   * Shakes hands with whoever has connected; what fails is logged and its socket is gone. `head` are
+   * bytes that were read from it already.
+   */
+  async welcome(socket: Socket, peer: string, head: Uint8Array = nothing): Promise<void> {
     const { key, plain } = this.#config;
     const transport = { key, plain, pool: this.#memory.pool };
     const guest = new AbortController();
@@ -87,8 +90,11 @@ export class Downlinks {
     this.#guests.add(guest);
     let window = 0;
     try {
-      const { pipe, binding } = await acceptCarrier(socket, transport, signal);
-      const options = handshakeOptions(transport, binding, this.#settings(0), signal);
+      const { pipe, binding } = await acceptCarrier(socket, head, transport, signal);
+      const options = {
+        ...handshakeOptions(transport, binding, this.#settings(0), signal),
+        head: plain ? head : nothing,
+      };
       const joined = await answerHello(pipe, options, {
         sessionKey: (id) => this.#sessions.get(hex(id))?.key ?? null,
         decide: (hello) => {
@@ -221,6 +227,8 @@ export class Downlinks {
     });
   }
 }
+
+const nothing = new Uint8Array(0);
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import type { LogFields, Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
+import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { type Listener, listen } from '../sys/net.ts';
-import { reset } from '../sys/socket-handle.ts';
+import type { Accept } from './accept.ts';
 import type { EntryConfig } from './config.ts';
 import { Connections } from './connections.ts';
 import { News } from './news.ts';
@@ -28,10 +29,17 @@ export interface EntryService extends Service {
   };
 }
 
-/** Starts the near end: accepts connections and carries each over the lanes to the exit. */
-export async function startEntry(config: EntryConfig, logger: Logger): Promise<EntryService> {
+/**
+ * Starts the near end: accepts connections and carries each over the lanes to the exit. `accept` is
+ * how connections come in.
+ */
+export async function startEntry(
+  config: EntryConfig,
+  logger: Logger,
+  accept: Accept = listen,
+): Promise<EntryService> {
   const entry = new Entry(config, logger);
-  await entry.start();
+  await entry.start(accept);
   return entry;
 }
 
@@ -44,7 +52,7 @@ class Entry implements EntryService {
   readonly #troubles = new News();
   readonly #startedAt = nodeClock.now();
   /** Accepted, and waiting for a session; each with the timer that ends its wait. */
-  readonly #waiting = new Map<Socket, NodeJS.Timeout>();
+  readonly #waiting = new Map<Pipe, NodeJS.Timeout>();
   #listener: Listener | null = null;
   #isStopping = false;
 
@@ -59,8 +67,8 @@ class Entry implements EntryService {
     return this.#listener?.addresses ?? [];
   }
 
-  async start(): Promise<void> {
-    this.#listener = await listen(this.#config.listen, (socket) => this.#onSocket(socket), {
+  async start(accept: Accept): Promise<void> {
+    this.#listener = await accept(this.#config.listen, (socket) => this.#onSocket(socket), {
       onAcceptError: (error) => this.#warn('cannot accept', { cause: error.message }),
     });
     this.#uplink.start();
@@ -104,28 +112,29 @@ class Entry implements EntryService {
   }
 
   #onSocket(socket: Socket): void {
-    if (this.#isStopping || !this.#serve(socket)) this.#wait(socket);
+    const near = tcpPipe(socket, this.#memory.pool);
+    if (this.#isStopping || !this.#serve(near)) this.#wait(near);
   }
 
   /** @returns false while there is no session */
-  #serve(socket: Socket): boolean {
+  #serve(near: Pipe): boolean {
     const far = this.#uplink.open();
     if (far === null) return false;
-    this.#connections.join(tcpPipe(socket, this.#memory.pool), far);
+    this.#connections.join(near, far);
     return true;
   }
 
-  #wait(socket: Socket): void {
+  #wait(near: Pipe): void {
     if (this.#isStopping || this.#waiting.size >= MAX_WAITING) {
-      reset(socket);
+      near.abort();
       return;
     }
     const timer = setTimeout(() => {
       this.#warn('a connection found no lane to the exit in time', { waitedMs: WAIT });
-      this.#waiting.delete(socket);
-      reset(socket);
+      this.#waiting.delete(near);
+      near.abort();
     }, WAIT);
-    this.#waiting.set(socket, timer);
+    this.#waiting.set(near, timer);
   }
 
   #warn(message: string, fields: LogFields): void {
@@ -134,17 +143,17 @@ class Entry implements EntryService {
   }
 
   #serveWaiting(): void {
-    for (const [socket, timer] of this.#waiting) {
-      if (!this.#serve(socket)) return;
-      this.#waiting.delete(socket);
+    for (const [near, timer] of this.#waiting) {
+      if (!this.#serve(near)) return;
+      this.#waiting.delete(near);
       clearTimeout(timer);
     }
   }
 
   #dropWaiting(): void {
-    for (const [socket, timer] of this.#waiting) {
+    for (const [near, timer] of this.#waiting) {
       clearTimeout(timer);
-      reset(socket);
+      near.abort();
     }
     this.#waiting.clear();
   }

@@ -4,22 +4,27 @@ import { version } from '../core/version.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { type Listener, listen, peerOf } from '../sys/net.ts';
 import { reset } from '../sys/socket-handle.ts';
+import type { Accept } from './accept.ts';
 import type { ExitConfig } from './config.ts';
 import { Downlinks } from './downlinks.ts';
 import { News } from './news.ts';
 import { ProxyMemory } from './proxy-memory.ts';
 import type { Readiness, Service } from './service.ts';
 import type { ProxyStatus } from './status.ts';
+import { Strangers } from './strangers.ts';
 import { Targets } from './targets.ts';
 
-/** Connections that have not shown the key yet: in all, and from one address. */
-const MAX_STRANGERS = 256;
-const MAX_STRANGERS_PER_HOST = 64;
-
-/** Starts the far end: takes lanes, and connects what comes over them to the target. */
-export async function startExit(config: ExitConfig, logger: Logger): Promise<Service> {
+/**
+ * Starts the far end: takes lanes, and connects what comes over them to the target. `accept` is how
+ * lanes come in.
+ */
+export async function startExit(
+  config: ExitConfig,
+  logger: Logger,
+  accept: Accept = listen,
+): Promise<Service> {
   const exit = new Exit(config, logger);
-  await exit.start();
+  await exit.start(accept);
   return exit;
 }
 
@@ -30,16 +35,14 @@ class Exit implements Service {
   readonly #targets: Targets;
   readonly #downlinks: Downlinks;
   readonly #startedAt = nodeClock.now();
-  /** Connections that have not shown the key yet, by host. */
-  readonly #strangers = new Map<string, number>();
+  readonly #strangers: Strangers;
   readonly #acceptErrors = new News();
-  #strangerCount = 0;
-  #turnedAway = 0;
   #listener: Listener | null = null;
 
   constructor(config: ExitConfig, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
+    this.#strangers = new Strangers(logger);
     this.#memory = new ProxyMemory(config.memory);
     this.#targets = new Targets(config, this.#memory.pool, logger);
     this.#downlinks = new Downlinks(config, this.#memory, this.#targets, logger);
@@ -49,8 +52,9 @@ class Exit implements Service {
     return this.#listener?.addresses ?? [];
   }
 
-  async start(): Promise<void> {
-    this.#listener = await listen(this.#config.listen, (socket) => void this.#onSocket(socket), {
+  async start(accept: Accept): Promise<void> {
+    const onSocket = (socket: Socket, head?: Uint8Array) => void this.#onSocket(socket, head);
+    this.#listener = await accept(this.#config.listen, onSocket, {
       onAcceptError: (error) => this.#noteAcceptError(error),
     });
   }
@@ -84,39 +88,22 @@ class Exit implements Service {
     await closed;
   }
 
-  async #onSocket(socket: Socket): Promise<void> {
+  async #onSocket(socket: Socket, head?: Uint8Array): Promise<void> {
     const peer = peerOf(socket);
     const host = socket.remoteAddress ?? 'unix';
-    const ofHost = this.#strangers.get(host) ?? 0;
-    if (this.#strangerCount >= MAX_STRANGERS || ofHost >= MAX_STRANGERS_PER_HOST) {
+    if (!this.#strangers.admit(host, peer)) {
       reset(socket);
-      this.#noteTurnedAway(peer);
       return;
     }
-    this.#strangerCount += 1;
-    this.#strangers.set(host, ofHost + 1);
     try {
-      await this.#downlinks.welcome(socket, peer);
+      await this.#downlinks.welcome(socket, peer, head);
     } finally {
-      this.#strangerCount -= 1;
-      const left = this.#strangers.get(host)! - 1;
-      if (left === 0) this.#strangers.delete(host);
-      else this.#strangers.set(host, left);
+      this.#strangers.leave(host);
     }
   }
 
   #noteAcceptError({ message }: Error): void {
     const news = this.#acceptErrors.tell(message, nodeClock.now());
     if (news !== null) this.#logger.warn('cannot accept', { cause: message, ...news });
-  }
-
-  /** A flood is told at its first connection and every thousandth, not per connection. */
-  #noteTurnedAway(peer: string): void {
-    this.#turnedAway += 1;
-    if (this.#turnedAway % 1_000 !== 1) return;
-    this.#logger.warn('too many connections without a handshake; turned away', {
-      peer,
-      turnedAway: this.#turnedAway,
-    });
   }
 }

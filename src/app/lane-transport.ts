@@ -6,6 +6,7 @@ import type { HandshakeOptions } from '../io/lane-handshake.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe, tlsPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
+import { affinityDigits } from '../protocol/affinity.ts';
 import { plainGreeting, type Settings } from '../protocol/handshake.ts';
 import { crypto } from '../sys/crypto.ts';
 import { dialInsistently } from '../sys/net.ts';
@@ -16,6 +17,12 @@ export interface Transport {
   readonly key: Uint8Array;
   readonly plain: boolean;
   readonly pool: SlabPool;
+}
+
+/** The same as an entry has it. */
+export interface EntryTransport extends Transport {
+  /** u32, the same for all lanes of a session. */
+  readonly affinity: number;
 }
 
 /** A connection that is ready for the handshake of a lane. */
@@ -35,7 +42,7 @@ const SYN_INTERVAL = 700;
 export async function dialCarrier(
   address: Address,
   from: string | undefined,
-  transport: Transport,
+  transport: EntryTransport,
   signal: AbortSignal,
 ): Promise<Carrier> {
   const socket = await dialInsistently(address, {
@@ -45,18 +52,24 @@ export async function dialCarrier(
     ...(from === undefined ? {} : { localAddress: from }),
   });
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
-  const securing = secureClient(socket, transport.key, { timeout: TIMEOUT });
+  const identitySuffix = affinityDigits(transport.affinity);
+  const securing = secureClient(socket, transport.key, { timeout: TIMEOUT, identitySuffix });
   return encrypted(socket, securing, signal);
 }
 
-/** The exit's end of a lane. @throws one line for the log */
+/**
+ * The exit's end of a lane. `head` are bytes that were read from it already; on a plain lane they are
+ * left to the handshake. @throws one line for the log
+ */
 export async function acceptCarrier(
   socket: Socket,
+  head: Uint8Array,
   transport: Transport,
   signal: AbortSignal,
 ): Promise<Carrier> {
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
-  const plainMagic = plainGreeting().subarray(0, 4);
+  const plainMagic = plainGreeting(0).subarray(0, 4);
+  if (head.length > 0) socket.unshift(head);
   const securing = secureServer(socket, transport.key, { timeout: TIMEOUT, plainMagic });
   return encrypted(socket, securing, signal);
 }

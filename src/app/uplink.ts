@@ -5,9 +5,11 @@ import type { StripedPipe } from '../io/pipe-striped.ts';
 import { Trunk } from '../io/trunk.ts';
 import type { Timer } from '../loop/clock.ts';
 import { nodeClock } from '../loop/node-clock.ts';
+import { readU32 } from '../protocol/frame.ts';
 import type { Settings } from '../protocol/handshake.ts';
 import type { Lane } from '../protocol/lane.ts';
 import { createScheduler } from '../protocol/scheduler.ts';
+import { randomBytes } from '../sys/crypto.ts';
 import type { EntryConfig } from './config.ts';
 import { LaneKeeper, type Route } from './lane-keeper.ts';
 import { dialCarrier, handshakeOptions, peerOfRoute, sessionName } from './lane-transport.ts';
@@ -47,7 +49,7 @@ export class Uplink {
   readonly #bindings = new WeakMap<Pipe, Uint8Array | null>();
   #current: Current | null = null;
   #freeze: Timer | null = null;
-  #nextLane = 1;
+  #nextLane: number;
 
   /** `onReady` is called whenever a session begins. */
   constructor(config: UplinkConfig, memory: ProxyMemory, logger: Logger, onReady: () => void) {
@@ -55,9 +57,11 @@ export class Uplink {
     this.#memory = memory;
     this.#logger = logger;
     this.#onReady = onReady;
+    this.#nextLane = this.#firstLane;
     const uplink = this;
     const { key, plain } = config;
-    const transport = { key, plain, pool: memory.pool };
+    const affinity = config.share?.affinity ?? readU32(randomBytes(4), 0);
+    const transport = { key, plain, pool: memory.pool, affinity };
     this.#keeper = new LaneKeeper(
       routesOf(config),
       {
@@ -69,7 +73,7 @@ export class Uplink {
         join(pipe, lane, ticket, signal) {
           const binding = uplink.#bindings.get(pipe) ?? null;
           const options = handshakeOptions(transport, binding, uplink.#settings(), signal);
-          return joinSession(pipe, options, lane, ticket);
+          return joinSession(pipe, { ...options, affinity }, lane, ticket);
         },
       },
       {
@@ -98,6 +102,10 @@ export class Uplink {
   open(): StripedPipe | null {
     const trunk = this.#current?.trunk;
     return trunk?.session.isOpen ? trunk.open(new Uint8Array(0)) : null;
+  }
+
+  get #firstLane(): number {
+    return this.#config.share?.firstLane ?? 1;
   }
 
   get heldBytes(): number {
@@ -211,7 +219,7 @@ export class Uplink {
     if (this.#current?.trunk !== trunk) return;
     this.#logger.warn('session over', { session: sessionName(this.#current.ticket.id), cause });
     this.#current = null;
-    this.#nextLane = 1;
+    this.#nextLane = this.#firstLane;
     this.#freeze?.cancel();
     this.#freeze = null;
     for (const lane of [...this.#laneEnds.keys()]) this.#tellKeeper(lane);

@@ -1,4 +1,4 @@
-import type { Chunk } from '../core/chunk.ts';
+import { Chunk } from '../core/chunk.ts';
 import type { Clock } from '../loop/clock.ts';
 import {
   CHALLENGE_BYTES,
@@ -42,6 +42,10 @@ export interface HandshakeOptions {
   /** Ends it before that. */
   readonly signal?: AbortSignal;
   readonly settings: Settings;
+  /** The entry's: u32, the same for all lanes of a session; goes with the greeting of a plain lane. */
+  readonly affinity?: number;
+  /** Bytes of the peer's that were read from the pipe before. */
+  readonly head?: Uint8Array;
 }
 
 /** A session as the handshake knows it. */
@@ -150,6 +154,7 @@ export async function answerHello(
 ): Promise<Joined & { hello: Hello }> {
   const exchange = new Exchange(pipe, options.clock, options.timeout, options.signal);
   try {
+    if (options.head !== undefined) exchange.onChunk(new Chunk(options.head));
     const keys = new HandshakeKeys(options.crypto, await exitBinding(exchange, options));
     const sealed = await exchange.read(handshakeLength);
     const hello = decodeHello(sealed);
@@ -220,7 +225,7 @@ function checkReply(
 /** On a plain lane the exit's challenge takes the place of the TLS exporter. */
 async function entryBinding(exchange: Exchange, options: HandshakeOptions): Promise<Uint8Array> {
   if (options.binding !== null) return options.binding;
-  exchange.write(plainGreeting());
+  exchange.write(plainGreeting(options.affinity ?? 0));
   try {
     return await exchange.read(() => CHALLENGE_BYTES);
   } catch (error) {

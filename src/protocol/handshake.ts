@@ -100,13 +100,17 @@ export function hasMagic(bytes: Uint8Array): boolean {
 
 /**
  * What a plain connection starts with: the entry asks for the challenge that the exit then sends,
- * so that a TLS exit sees at once that this is no TLS.
+ * so that a TLS exit sees at once that this is no TLS. `affinity` is u32 (see `affinity.ts`).
  */
-export function plainGreeting(): Uint8Array {
-  return Uint8Array.of(...MAGIC, VERSION.min, VERSION.max, 0, FLAG_PLAIN);
+export function plainGreeting(affinity: number): Uint8Array {
+  const bytes = new Uint8Array(GREETING_BYTES);
+  bytes.set([...MAGIC, VERSION.min, VERSION.max, 0, FLAG_PLAIN]);
+  writeU32(bytes, GREETING_AFFINITY_AT, affinity);
+  return bytes;
 }
 
-export const GREETING_BYTES = 8;
+export const GREETING_AFFINITY_AT = 8;
+export const GREETING_BYTES = GREETING_AFFINITY_AT + 4;
 
 export function encodeHello(hello: Hello): Uint8Array {
   const head = [hello.minVersion, hello.maxVersion, hello.kind, hello.plain ? FLAG_PLAIN : 0];

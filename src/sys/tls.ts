@@ -20,15 +20,19 @@ import { clientFailure, serverFailure, strangeHello, wrongKey } from './tls-erro
 export function secureClient(
   socket: Socket,
   key: Uint8Array,
-  options: TlsOptions,
+  options: TlsOptions & {
+    /** Sent in the clear behind the identity of the key; ASCII. */
+    readonly identitySuffix?: string;
+  },
 ): Promise<tls.TLSSocket> {
+  const offered = identity(key) + (options.identitySuffix ?? '');
   return attempt(socket, options, clientFailure, ({ succeed, fail }) => {
     const secure = tls.connect({
       ...pinned,
       socket,
       ca: [], // No certificate is good, whoever signed it.
       checkServerIdentity: () => new Error('a certificate instead of the key'),
-      pskCallback: () => ({ psk: preSharedKey(key), identity: identity(key) }),
+      pskCallback: () => ({ psk: preSharedKey(key), identity: offered }),
     });
     secure.once('secureConnect', () => succeed(secure));
     secure.once('error', fail);
@@ -63,7 +67,9 @@ export function secureServer(
       const server = tls.createServer({
         ...pinned,
         pskCallback: (_, offered) => {
-          if (equal(Buffer.from(offered), Buffer.from(identity(key)))) return preSharedKey(key);
+          const known = Buffer.from(identity(key));
+          if (equal(Buffer.from(offered).subarray(0, known.length), known))
+            return preSharedKey(key);
           cause = wrongKey(peer);
           return randomBytes(PSK_BYTES);
         },

@@ -230,12 +230,12 @@ function openingOf(plain: boolean, changes: Partial<Hello> = {}): Buffer {
     settings: { sessionWindow: MiB, initialWindow: MiB, maxChannels: 10, resume: 1_000 },
     ...changes,
   });
-  return Buffer.concat([plain ? plainGreeting() : new Uint8Array(0), hello, MAC]);
+  return Buffer.concat([plain ? plainGreeting(0) : new Uint8Array(0), hello, MAC]);
 }
 
 function oversized(plain: boolean): Buffer {
   const opening = openingOf(plain);
-  const lengthAt = (plain ? plainGreeting().length : 0) + 12 + SESSION_ID_BYTES + NONCE_BYTES;
+  const lengthAt = (plain ? plainGreeting(0).length : 0) + 12 + SESSION_ID_BYTES + NONCE_BYTES;
   opening.writeUInt16BE(0xffff, lengthAt);
   return Buffer.concat([opening, Buffer.alloc(100_000)]);
 }

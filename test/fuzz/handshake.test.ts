@@ -111,7 +111,7 @@ function strangeHello(random: Random): Uint8Array {
   });
   const stranger = new Uint8Array(32).fill(9);
   const sealed = new HandshakeKeys(crypto, binding).sealHello(stranger, hello);
-  const greeted = new Uint8Array([...plainGreeting(), ...sealed]);
+  const greeted = new Uint8Array([...plainGreeting(0), ...sealed]);
   switch (random.int(0, 4)) {
     case 0:
       return noise(random, random.int(0, 800));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Reason } from '../../src/core/errors.ts';
+import { affinityDigits } from '../../src/protocol/affinity.ts';
 import {
   encodeLaneAck,
   encodeOpen,
@@ -42,6 +43,7 @@ const settings = {
   maxChannels: 16_384,
   resume: 60_000,
 };
+const affinity = 0x90919293;
 const keys = new HandshakeKeys(crypto, binding);
 const sessionKey = keys.sessionKey(key, helloNonce, replyNonce);
 const hello = keys.sealHello(
@@ -77,7 +79,13 @@ const examples: Record<string, Uint8Array> = {
   'tls psk': hkdfSha256(key, 'tcp-striper tls psk', 32),
   'tls identity': hkdfSha256(key, 'tcp-striper tls identity', 16),
   'session key': sessionKey,
-  greeting: plainGreeting(),
+  greeting: plainGreeting(affinity),
+  'offered identity': new Uint8Array(
+    Buffer.from(
+      Buffer.from(hkdfSha256(key, 'tcp-striper tls identity', 16)).toString('hex') +
+        affinityDigits(affinity),
+    ),
+  ),
   hello,
   reply,
   open: encodeOpen(1, 65_536, new Uint8Array(0)),
@@ -109,7 +117,7 @@ test('the examples are read as they were meant', () => {
   assert.deepEqual(decodeHello(hello).settings, settings);
   assert.deepEqual(decodeReply(reply).session, run(0x80, 16));
   assert.ok(keys.opensHello(key, hello) && keys.opensReply(sessionKey, hello, reply));
-  for (const [name, bytes] of Object.entries(examples).slice(6)) {
+  for (const [name, bytes] of Object.entries(examples).slice(7)) {
     const [told] = decode([bytes]);
     assert.ok(told !== undefined && told.kind !== 'error', name);
   }

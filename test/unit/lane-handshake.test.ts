@@ -263,7 +263,7 @@ test('a HELLO that says it is plain on a TLS lane, or the reverse', async () => 
 
   const plain = new World();
   const challenge = new Uint8Array(32).fill(8);
-  plain.sends(plainGreeting(), seal({ plain: false }, challenge));
+  plain.sends(plainGreeting(0), seal({ plain: false }, challenge));
   const fixed = { ...crypto, randomBytes: (length: number) => challenge.slice(0, length) };
   const [answer] = await plain.settle(plain.exit({ binding: null, crypto: fixed }));
   refused(answer, ReplyStatus.BAD_HELLO);
