@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import type { Address } from '../core/address.ts';
 import { parseListenAddress, parseTargetAddress } from '../core/address.ts';
 import { formatSize } from '../core/units.ts';
@@ -58,6 +59,7 @@ export const defaults = {
   relayListen: '0.0.0.0:55555',
   relayTo: '127.0.0.1:22',
   lanes: '8',
+  workers: '1',
   scheduler: 'adaptive',
   memory: '256MiB',
   resume: '60s',
@@ -68,6 +70,7 @@ export const defaults = {
 
 export const limits = {
   lanes: 64,
+  workers: 64,
   /** Bytes; with less, a single fast lane would starve. */
   leastMemory: 16 * 1024 * 1024,
 } as const;
@@ -99,6 +102,29 @@ export function parseLanes(text: string): number {
     throw new UsageError(`'${text}' is no number from 1 to ${limits.lanes}`);
   }
   return lanes;
+}
+
+export function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const workers = /^\d+$/.test(text) ? Number(text) : 0;
+  if (workers < 1 || workers > limits.workers) {
+    throw new UsageError(`'${text}' is no number from 1 to ${limits.workers} and not 'auto'`);
+  }
+  return workers;
+}
+
+/**
+ * How many workers share `memory` bytes; `auto` is one for each core, as far as memory goes.
+ * @throws {UsageError}
+ */
+export function workerCount(wanted: number | 'auto', memory: number): number {
+  const most = Math.floor(memory / limits.leastMemory);
+  if (wanted === 'auto') return Math.min(availableParallelism(), most, limits.workers);
+  if (wanted > most) {
+    const needed = formatSize(wanted * limits.leastMemory);
+    throw new UsageError(`--workers ${wanted} needs --memory ${needed} at least`);
+  }
+  return wanted;
 }
 
 export function checkWait(ms: number): number {

@@ -18,8 +18,8 @@ import { createScheduler } from '../protocol/scheduler.ts';
 import { randomBytes } from '../sys/crypto.ts';
 import type { ExitConfig } from './config.ts';
 import { acceptCarrier, handshakeOptions, sessionName } from './lane-transport.ts';
-import { News } from './news.ts';
 import { initialWindow, MAX_CHANNELS, type ProxyMemory } from './proxy-memory.ts';
+import { Refusals } from './refusals.ts';
 import { sessionStatus } from './session-status.ts';
 import type { SessionStatus } from './status.ts';
 import type { Targets } from './targets.ts';
@@ -48,8 +48,8 @@ export class Downlinks {
   readonly #memory: ProxyMemory;
   readonly #targets: Targets;
   readonly #logger: Logger;
+  readonly #refusals: Refusals;
   readonly #sessions = new Map<string, Downlink>();
-  readonly #refusals = new News();
   /** Handshakes that are going on. */
   readonly #guests = new Set<AbortController>();
   #isGoingAway = false;
@@ -60,6 +60,7 @@ export class Downlinks {
     this.#memory = memory;
     this.#targets = targets;
     this.#logger = logger;
+    this.#refusals = new Refusals(logger);
   }
 
   get hasLanes(): boolean {
@@ -111,7 +112,7 @@ export class Downlinks {
       this.#take(joined, joined.hello, pipe, peer, window);
     } catch (error) {
       this.#memory.giveSessionWindow(window);
-      if (!signal.aborted) this.#noteRefusal(error, peer);
+      if (!signal.aborted) this.#refusals.note(error, peer);
     } finally {
       this.#guests.delete(guest);
     }
@@ -214,16 +215,6 @@ export class Downlinks {
     });
     downlink.orphan = nodeClock.at(nodeClock.now() + resume, () => {
       trunk.session.end('LANES_LOST', `no lane for ${resume / 1_000} s`);
-    });
-  }
-
-  #noteRefusal(error: unknown, peer: string): void {
-    const cause = error instanceof Error ? error.message : String(error);
-    const news = this.#refusals.tell(cause.replace(peer, ''), nodeClock.now());
-    this.#logger[news === null ? 'debug' : 'warn']('a lane was not taken', {
-      peer,
-      cause,
-      ...news,
     });
   }
 }

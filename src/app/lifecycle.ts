@@ -5,7 +5,7 @@ import { ExitStatus, type ProcessEvents, statusOfSignal } from '../sys/proc.ts';
 import type { AdminConfig } from './admin/config.ts';
 import type { AdminSubject, LaneControl } from './admin/routes.ts';
 import type { AdminServer } from './admin/server.ts';
-import type { Service } from './service.ts';
+import type { Readiness, Service } from './service.ts';
 import type { Status } from './status.ts';
 
 export interface Run {
@@ -19,7 +19,12 @@ export interface Run {
   readonly events: ProcessEvents;
 }
 
-export type ManagedService = Service & { readonly lanes?: LaneControl };
+/** A service, or one that has to ask others how it is. */
+export interface ManagedService extends Omit<Service, 'status' | 'readiness'> {
+  status(): Status | Promise<Status>;
+  readiness(): Readiness | Promise<Readiness>;
+  readonly lanes?: LaneControl;
+}
 
 /**
  * Runs a service from its start to its end, and answers the exit status:
@@ -121,12 +126,12 @@ class Running {
     const drained = service.drain().then(() => ExitStatus.done);
     // Said only now, when nothing more is accepted.
     this.#logger.info('stopping: connections may end by themselves; a second signal cuts them', {
-      connections: activeConnections(service.status()),
+      connections: activeConnections(await service.status()),
       within: formatDuration(limit),
     });
     const status = await within(limit, [drained, cut], ExitStatus.drainExpired);
     if (status === ExitStatus.drainExpired) {
-      const connections = activeConnections(service.status());
+      const connections = activeConnections(await service.status());
       this.#logger.warn('the time to drain is over; cutting what is open', { connections });
     }
     return status;

@@ -27,9 +27,20 @@ export interface MemoryStatus {
 export interface ProxyStatus extends ProcessStatus {
   role: 'entry' | 'exit';
   sessions: SessionStatus[];
+  /** Of a proxy that has several; what did not answer is missing in the rest. */
+  workers?: WorkerStatus[];
+}
+
+export interface WorkerStatus {
+  number: number;
+  pid: number | null;
+  /** `silent`: it did not answer in time. `down`: another is about to take its place. */
+  state: 'up' | 'silent' | 'down';
 }
 
 export interface SessionStatus {
+  /** The number of the worker that has it, where there are several. */
+  worker?: number;
   id: string;
   peer: string;
   encrypted: boolean;

@@ -8,6 +8,7 @@ import {
   parseExits,
   parseFrom,
   parseLanes,
+  parseWorkers,
   type SchedulerName,
   schedulerNames,
 } from '../app/config.ts';
@@ -42,6 +43,7 @@ export interface SessionChoice extends ServiceChoice {
   readonly scheduler: SchedulerName;
   readonly memory: number;
   readonly resume: number;
+  readonly workers: number | 'auto';
 }
 
 export interface EntryChoice extends SessionChoice {
@@ -97,6 +99,13 @@ export const options = {
       'how long connections wait for lost lanes to return',
       parseDuration,
       defaults.resume,
+    ),
+  workers: () =>
+    withDefault(
+      '--workers <N>',
+      'processes that share the work, 1 to 64; auto is one for each core',
+      parseWorkers,
+      defaults.workers,
     ),
   connectTimeout: () =>
     withDefault(

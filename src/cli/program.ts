@@ -134,7 +134,8 @@ function addSessionOptions(command: Command): Command {
     .addOption(options.plain())
     .addOption(options.scheduler())
     .addOption(options.memory())
-    .addOption(options.resume());
+    .addOption(options.resume())
+    .addOption(options.workers());
   return addServiceOptions(command);
 }
 

@@ -6,10 +6,19 @@ export function renderStatus(status: Status): string {
   const { role, version, uptimeSeconds, listen, memory } = status;
   const head = [
     `${role} ${version}, up ${formatDuration(uptimeSeconds * 1000)}, listening on ${listen.join(', ')}`,
+    ...workersLine(status),
     `memory ${formatSize(memory.usedBytes)} of ${formatSize(memory.budgetBytes)}`,
   ];
   const body = status.role === 'relay' ? relayLines(status) : sessionsLines(status.sessions);
   return [...head, ...body].join('\n');
+}
+
+function workersLine(status: Status): string[] {
+  if (status.role === 'relay' || status.workers === undefined) return [];
+  const named = status.workers.map(({ number, pid, state }) =>
+    state === 'down' ? `${number} (down)` : `${number} (${state}, pid ${pid})`,
+  );
+  return [`workers ${named.join(', ')}`];
 }
 
 function sessionsLines(sessions: readonly SessionStatus[]): string[] {
@@ -18,11 +27,12 @@ function sessionsLines(sessions: readonly SessionStatus[]): string[] {
 }
 
 function sessionLines(session: SessionStatus): string[] {
-  const { channels } = session;
+  const { channels, worker } = session;
+  const at = worker === undefined ? '' : `, in worker ${worker}`;
   const resentShare = (100 * session.resentBytes) / Math.max(1, session.sentBytes);
   return [
     '',
-    `session ${session.id} with ${session.peer}, ${session.encrypted ? 'encrypted' : 'NOT encrypted'}`,
+    `session ${session.id} with ${session.peer}, ${session.encrypted ? 'encrypted' : 'NOT encrypted'}${at}`,
     ...table([laneTitles, ...session.lanes.map(laneRow)]),
     `  channels  ${channels.active} active, ${channels.opened} opened, ${channels.refused} refused, ${channels.reset} reset`,
     `  bytes     ${formatSize(session.sentBytes)} sent, ${formatSize(session.receivedBytes)} received`,

@@ -4,8 +4,8 @@ import { failure, ok, type Reply } from './reply.ts';
 
 /** What the server tells of, and acts on. */
 export interface AdminSubject {
-  status(): Status;
-  readiness(): Readiness;
+  status(): Status | Promise<Status>;
+  readiness(): Readiness | Promise<Readiness>;
   /** Only an entry has lanes of its own. */
   readonly lanes?: LaneControl;
 }
@@ -13,9 +13,9 @@ export interface AdminSubject {
 export interface LaneControl {
   add(): Promise<{ id: number }>;
   /** @throws for an unknown id */
-  drain(id: number): void;
+  drain(id: number): void | Promise<void>;
   /** @throws for an unknown id */
-  remove(id: number): void;
+  remove(id: number): void | Promise<void>;
 }
 
 /** No GET changes anything. */
@@ -38,13 +38,17 @@ interface Route {
 const routes: readonly Route[] = [
   { method: 'GET', path: /^\/healthz$/, answer: () => ok({ alive: true }) },
   { method: 'GET', path: /^\/readyz$/, answer: readyz },
-  { method: 'GET', path: /^\/api\/v1\/status$/, answer: (subject) => ok(subject.status()) },
+  {
+    method: 'GET',
+    path: /^\/api\/v1\/status$/,
+    answer: async (subject) => ok(await subject.status()),
+  },
   { method: 'POST', path: /^\/api\/v1\/lanes\/add$/, answer: addLane },
   { method: 'POST', path: /^\/api\/v1\/lanes\/\d{1,9}\/(drain|remove)$/, answer: endLane },
 ];
 
-function readyz(subject: AdminSubject): Reply {
-  const readiness = subject.readiness();
+async function readyz(subject: AdminSubject): Promise<Reply> {
+  const readiness = await subject.readiness();
   return { status: readiness.ready ? 200 : 503, body: readiness };
 }
 
@@ -57,12 +61,12 @@ async function addLane({ lanes }: AdminSubject): Promise<Reply> {
   }
 }
 
-function endLane({ lanes }: AdminSubject, path: string): Reply {
+async function endLane({ lanes }: AdminSubject, path: string): Promise<Reply> {
   if (lanes === undefined) return noLanes;
   const [id, verb] = path.split('/').slice(-2);
   try {
-    if (verb === 'drain') lanes.drain(Number(id));
-    else lanes.remove(Number(id));
+    if (verb === 'drain') await lanes.drain(Number(id));
+    else await lanes.remove(Number(id));
     return ok({ id: Number(id) });
   } catch (error) {
     return failure(409, messageOf(error));

@@ -1,4 +1,4 @@
-import type { EntryConfig } from '../../app/config.ts';
+import { type EntryConfig, workerCount } from '../../app/config.ts';
 import type { Address } from '../../core/address.ts';
 import type { Io } from '../io.ts';
 import type { EntryChoice } from '../options.ts';
@@ -23,7 +23,12 @@ export function entry(
     memory: choice.memory,
     resume: choice.resume,
   };
+  const workers = workerCount(choice.workers, choice.memory);
   return serve(io, choice, isAdminNamed, logger, async () => {
+    if (workers > 1) {
+      const { startPrimary } = await import('../../app/workers/primary.ts');
+      return startPrimary({ role: 'entry', config }, workers, choice, logger);
+    }
     const { startEntry } = await import('../../app/entry.ts');
     return startEntry(config, logger);
   });

@@ -1,4 +1,4 @@
-import type { ExitConfig } from '../../app/config.ts';
+import { type ExitConfig, workerCount } from '../../app/config.ts';
 import type { Address } from '../../core/address.ts';
 import type { Io } from '../io.ts';
 import type { ExitChoice } from '../options.ts';
@@ -22,7 +22,12 @@ export function exit(
     memory: choice.memory,
     resume: choice.resume,
   };
+  const workers = workerCount(choice.workers, choice.memory);
   return serve(io, choice, isAdminNamed, logger, async () => {
+    if (workers > 1) {
+      const { startPrimary } = await import('../../app/workers/primary.ts');
+      return startPrimary({ role: 'exit', config }, workers, choice, logger);
+    }
     const { startExit } = await import('../../app/exit.ts');
     return startExit(config, logger);
   });
