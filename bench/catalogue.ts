@@ -69,6 +69,7 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     ...bulks('bulk-100', 100, { push: some, pull: some, both: some }, pair),
     many(isQuick ? few : [haproxyTwice, haproxyLargeTwice, nginxTwice, plain, tls], haproxyTwice),
     lanes(isQuick ? [1, 16] : [1, 2, 4, 8, 16]),
+    ...workers(isQuick),
     ping({ ...pair, id: 'ping', contenders: pingers }),
     messages(isQuick ? [64, 65_536] : [64, 1024, 16_384, 65_536], {
       ...pair,
@@ -127,8 +128,25 @@ function lanes(counts: readonly number[]): Measure {
   };
 }
 
+/** One process at each end against two, with the work of many connections to share. */
+function workers(isQuick: boolean): Measure[] {
+  const crew = (options: { tls: boolean }) => ({
+    contenders: [striped(8, options), striped(8, { ...options, workers: 2 })],
+    baseline: striped(8, options),
+  });
+  const hundred = { way: 'push', connections: 100 } as const;
+  const measures = [
+    bulk({ id: 'workers', through: 'Workers', ...hundred, ...crew({ tls: false }) }),
+    bulk({ id: 'workers-tls', through: 'Workers, TLS', ...hundred, ...crew({ tls: true }) }),
+    connections(16, { id: 'workers-connections', through: 'Workers', ...crew({ tls: false }) }),
+  ];
+  return isQuick ? measures.slice(0, 1) : measures;
+}
+
 /** Left out when time is short, unless asked for by name. */
 export const slow: readonly string[] = [
+  'workers-tls',
+  'workers-connections',
   'bulk-both',
   'bulk-8',
   'bulk-8-pull',

@@ -9,22 +9,33 @@ import { repositoryRoot } from '../root.ts';
 export const cli = join(repositoryRoot, 'dist', 'src', 'cli', 'main.js');
 export const quiet = ['--admin', 'off', '--log-level', 'warn'];
 
+export interface StripedOptions {
+  readonly tls?: boolean;
+  /** Processes of each end. */
+  readonly workers?: number;
+}
+
 /** An entry and an exit. */
-export function striped(lanes: number, options: { tls: boolean } = { tls: false }): Contender {
-  const name = `striped, ${lanes} lane${lanes === 1 ? '' : 's'}${options.tls ? ', TLS' : ''}`;
-  const security = options.tls ? [] : ['--plain'];
+export function striped(lanes: number, options: StripedOptions = {}): Contender {
+  const { tls = false, workers = 1 } = options;
+  const crew = workers === 1 ? '' : `, ${workers} workers`;
+  const name = `striped, ${lanes} lane${lanes === 1 ? '' : 's'}${tls ? ', TLS' : ''}${crew}`;
+  const both = [...(tls ? [] : ['--plain']), '--workers', `${workers}`];
   const entry: Hop = async (lab, listen, to) => {
     const args = ['--exit', `127.0.0.1:${to}`, '-n', `${lanes}`, '--key-file', keyFile(lab)];
     const proxy = await lab.start(listen, process.execPath, [
-      ...[cli, 'entry', `127.0.0.1:${listen}`, ...args, ...security, ...quiet],
+      ...[cli, 'entry', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
     ]);
-    await until(() => establishedAt(to) >= lanes, `the entry did not bring up ${lanes} lanes`);
+    await until(
+      () => establishedAt(to) >= lanes * workers,
+      `the entry did not bring up ${lanes} lanes`,
+    );
     return proxy;
   };
   const exit: Hop = (lab, listen, to) => {
     const args = ['--to', `127.0.0.1:${to}`, '--key-file', keyFile(lab)];
     return lab.start(listen, process.execPath, [
-      ...[cli, 'exit', `127.0.0.1:${listen}`, ...args, ...security, ...quiet],
+      ...[cli, 'exit', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
     ]);
   };
   return { name, needs: [], isJustInTime: true, hops: [entry, exit] };

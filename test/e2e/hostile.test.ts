@@ -23,12 +23,20 @@ const limits = { timeout: 60_000 };
 const MAC = Buffer.alloc(32, 7);
 const isLinux = process.platform === 'linux';
 
-for (const plain of [true, false]) {
+/** Arguments of an exit that looks into connections before it gives them away. */
+const sorting = ['--workers', '2'];
+
+for (const [plain, exitArgs] of [
+  [true, []],
+  [false, []],
+  [true, sorting],
+  [false, sorting],
+] as const) {
   test(
-    `strangers at ${plain ? 'a plain' : 'a TLS'} exit: it stays up, says each thing once, and honest traffic notices nothing`,
+    `strangers at ${plain ? 'a plain' : 'a TLS'} exit ${exitArgs.join(' ')}: it stays up, says each thing once, and honest traffic notices nothing`,
     limits,
     async (t) => {
-      const pair = await startPair(t, plain);
+      const pair = await startPair(t, plain, exitArgs);
       const honest = new HonestTraffic(pair);
       t.after(() => honest.stop());
       await until(
@@ -68,44 +76,46 @@ for (const plain of [true, false]) {
   );
 }
 
-test(
-  'strangers that are slow, and 300 at once: cut off in time, told once, honest traffic notices nothing',
-  limits,
-  async (t) => {
-    const pair = await startPair(t, true);
-    const honest = new HonestTraffic(pair);
-    t.after(() => honest.stop());
-    const sockets = isLinux ? pair.exit.sockets : 0;
-    const start = performance.now();
+for (const exitArgs of [[], sorting]) {
+  test(
+    `strangers that are slow, and 300 at once: cut off in time, told once, honest traffic notices nothing ${exitArgs.join(' ')}`,
+    limits,
+    async (t) => {
+      const pair = await startPair(t, true, exitArgs);
+      const honest = new HonestTraffic(pair);
+      t.after(() => honest.stop());
+      const sockets = isLinux ? pair.exit.sockets : 0;
+      const start = performance.now();
 
-    const slow = dial(pair.exit.port);
-    const opening = openingOf(true);
-    let at = 0;
-    const drip = setInterval(() => slow.write(opening.subarray(at, ++at)), 100);
-    t.after(() => clearInterval(drip));
-    const mute = Array.from({ length: 300 }, () => dial(pair.exit.port));
+      const slow = dial(pair.exit.port);
+      const opening = openingOf(true);
+      let at = 0;
+      const drip = setInterval(() => slow.write(opening.subarray(at, ++at)), 100);
+      t.after(() => clearInterval(drip));
+      const mute = Array.from({ length: 300 }, () => dial(pair.exit.port));
 
-    // As many as one host may have wait for their time to pass; the others are reset.
-    const isCrowdGone = (): boolean => mute.filter((socket) => socket.closed).length >= 236;
-    await until(isCrowdGone, 3_000, () => 'RST to all but 64');
-    assert.equal(pair.exit.linesLike(/turned away/).length, 1, pair.exit.logText);
+      // As many as one host may have wait for their time to pass; the others are reset.
+      const isCrowdGone = (): boolean => mute.filter((socket) => socket.closed).length >= 236;
+      await until(isCrowdGone, 3_000, () => 'RST to all but 64');
+      assert.equal(pair.exit.linesLike(/turned away/).length, 1, pair.exit.logText);
 
-    for (const socket of [slow, ...mute]) socket.resume();
-    await within(7_000, Promise.all([slow, ...mute].map(closed)), 'all are cut off');
-    const took = performance.now() - start;
-    assert.ok(took > 4_500, `${took} ms: they should have had their time`);
-    assert.ok(at > 30, 'the slow one was heard');
+      for (const socket of [slow, ...mute]) socket.resume();
+      await within(7_000, Promise.all([slow, ...mute].map(closed)), 'all are cut off');
+      const took = performance.now() - start;
+      assert.ok(took > 4_500, `${took} ms: they should have had their time`);
+      assert.ok(at > 30, 'the slow one was heard');
 
-    assert.ok(pair.exit.linesLike(/^(warn|error)/).length <= 3, pair.exit.logText);
-    await honest.expectUnharmed();
-    if (isLinux)
-      await until(
-        () => pair.exit.sockets <= sockets,
-        2_000,
-        () => 'no socket is left',
-      );
-  },
-);
+      assert.ok(pair.exit.linesLike(/^(warn|error)/).length <= 3, pair.exit.logText);
+      await honest.expectUnharmed();
+      if (isLinux)
+        await until(
+          () => pair.exit.sockets <= sockets,
+          2_000,
+          () => 'no socket is left',
+        );
+    },
+  );
+}
 
 test(
   'a recorded handshake of a plain lane is worthless on another connection',
@@ -146,10 +156,14 @@ test(
   },
 );
 
-async function startPair(t: TestContext, plain: boolean): Promise<Pair> {
+async function startPair(
+  t: TestContext,
+  plain: boolean,
+  exitArgs: readonly string[],
+): Promise<Pair> {
   const target = await Target.start((socket) => socket.pipe(socket));
   t.after(() => target.close());
-  return Pair.start(t, { to: target.address, lanes: 4, plain });
+  return Pair.start(t, { to: target.address, lanes: 4, plain, exitArgs });
 }
 
 /** New connections through the pair, one after the other, each with an echo. */

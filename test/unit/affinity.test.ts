@@ -25,11 +25,7 @@ test('what can have none is known as soon as that shows', async () => {
   assert.equal(affinityOf(ascii('\x17')), 'none');
   const tooLong = Uint8Array.of(22, 3, 1, MAX_HEAD_BYTES >> 8, MAX_HEAD_BYTES & 0xff);
   assert.equal(affinityOf(tooLong), 'none');
-  assert.equal(
-    affinityOf(await clientHello('')),
-    'none',
-    'an identity of 32 digits that ends in g',
-  );
+  assert.equal(affinityOf(await clientHello('-')), 'none', 'an identity without one');
   assert.equal(affinityOf(Uint8Array.of(22, 3, 1, 0, 1, 1)), 'none', 'a message that is cut short');
   assert.equal(affinityOf(Uint8Array.of(22, 3, 1, 0, 0)), 'none');
   assert.equal(affinityOf(Uint8Array.of(22, 3, 1, 0, 4, 2, 0, 0, 0)), 'none', 'a ServerHello');

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { formatDuration } from '../../core/units.ts';
 import { affinityOf, MAX_HEAD_BYTES } from '../../protocol/affinity.ts';
 import { adopt, reset } from '../../sys/socket-handle.ts';
 
@@ -38,7 +37,7 @@ export function readOpening(
       },
     });
     const timer = setTimeout(() => {
-      fail(`no handshake within ${formatDuration(timeout)}`);
+      fail(`no handshake within ${timeout / 1000} s`);
     }, timeout);
     if (socket === null) return fail('this Node cannot look into a connection and pass it on');
     socket.on('error', onError);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../core/log.ts';
 import { version } from '../../core/version.ts';
@@ -73,6 +74,7 @@ class Primary implements ManagedService {
     this.#logger = logger;
     this.#strangers = new Strangers(logger);
     this.#refusals = new Refusals(logger);
+    setMaxListeners(0, this.#closing.signal); // every opening under way listens
     if (plan.role === 'entry') this.lanes = laneControl(crew);
   }
 
