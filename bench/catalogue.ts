@@ -134,10 +134,12 @@ function workers(isQuick: boolean): Measure[] {
     contenders: [striped(8, options), striped(8, { ...options, workers: 2 })],
     baseline: striped(8, options),
   });
-  const hundred = { way: 'push', connections: 100 } as const;
+  const pushed = (id: string, through: string, count: number, options: { tls: boolean }) =>
+    bulk({ id, through, way: 'push', connections: count, ...crew(options) });
   const measures = [
-    bulk({ id: 'workers', through: 'Workers', ...hundred, ...crew({ tls: false }) }),
-    bulk({ id: 'workers-tls', through: 'Workers, TLS', ...hundred, ...crew({ tls: true }) }),
+    pushed('workers', 'Workers', 100, { tls: false }),
+    pushed('workers-tls', 'Workers, TLS', 100, { tls: true }),
+    pushed('workers-one', 'Workers', 1, { tls: false }),
     connections(16, { id: 'workers-connections', through: 'Workers', ...crew({ tls: false }) }),
   ];
   return isQuick ? measures.slice(0, 1) : measures;
@@ -146,6 +148,7 @@ function workers(isQuick: boolean): Measure[] {
 /** Left out when time is short, unless asked for by name. */
 export const slow: readonly string[] = [
   'workers-tls',
+  'workers-one',
   'workers-connections',
   'bulk-both',
   'bulk-8',

@@ -12,15 +12,22 @@ export type ProxyPlan =
 export interface WorkerPlan {
   /** From 1 on. */
   readonly number: number;
-  readonly proxy: ProxyPlan;
+  readonly proxy:
+    | { readonly role: 'entry'; readonly config: Omit<EntryConfig, 'key'> }
+    | { readonly role: 'exit'; readonly config: Omit<ExitConfig, 'key'> };
+  /** In base64. */
+  readonly key: string;
   readonly log: { readonly logLevel: LogLevel; readonly logFormat: LogFormat };
 }
 
-/** From the primary to a worker, in this order: one start, then any of the others. */
+/**
+ * From the primary to a worker, as JSON, in this order: one start, then any of the others. Bytes are
+ * in base64.
+ */
 export type Order =
   | { readonly kind: 'start'; readonly plan: WorkerPlan }
   /** Its socket travels with it; `head` was read from that already. */
-  | { readonly kind: 'connection'; readonly id: number; readonly head: Uint8Array }
+  | { readonly kind: 'connection'; readonly id: number; readonly head: string }
   | {
       readonly kind: 'ask';
       readonly id: number;
@@ -44,7 +51,7 @@ export type Question = keyof Answers;
 /** From a worker to the primary. */
 export type Report =
   | { readonly kind: 'ready' }
-  /** The worker has its own hold of the connection. */
+  /** The worker has its own hold of this connection, and of all before it. */
   | { readonly kind: 'taken'; readonly id: number }
   | { readonly kind: 'answer'; readonly id: number; readonly value: Answers[Question] }
   | { readonly kind: 'failure'; readonly id: number; readonly message: string };

@@ -8,6 +8,7 @@ import { randomBytes } from '../../sys/crypto.ts';
 import { type Listener, listen, peerOf } from '../../sys/net.ts';
 import { reset } from '../../sys/socket-handle.ts';
 import type { LaneControl } from '../admin/routes.ts';
+import type { EntryShare } from '../config.ts';
 import type { ManagedService } from '../lifecycle.ts';
 import { News } from '../news.ts';
 import { Refusals } from '../refusals.ts';
@@ -166,16 +167,22 @@ class Primary implements ManagedService {
 /** What each worker is to be. */
 function shares(plan: ProxyPlan, workers: number, log: WorkerPlan['log']): WorkerPlan[] {
   const memory = Math.floor(plan.config.memory / workers);
+  const key = Buffer.from(plan.config.key).toString('base64');
   const base = readU32(randomBytes(4), 0);
   return Array.from({ length: workers }, (_, index) => {
     const number = index + 1;
     const share = { affinity: (base + index) >>> 0, firstLane: index * LANES_PER_WORKER + 1 };
-    const proxy: ProxyPlan =
-      plan.role === 'entry'
-        ? { role: 'entry', config: { ...plan.config, memory, share } }
-        : { role: 'exit', config: { ...plan.config, memory } };
-    return { number, proxy, log };
+    return { number, proxy: shareOf(plan, memory, share), key, log };
   });
+}
+
+function shareOf(plan: ProxyPlan, memory: number, share: EntryShare): WorkerPlan['proxy'] {
+  if (plan.role === 'entry') {
+    const { key: _, ...config } = plan.config;
+    return { role: 'entry', config: { ...config, memory, share } };
+  }
+  const { key: _, ...config } = plan.config;
+  return { role: 'exit', config: { ...config, memory } };
 }
 
 function laneControl(crew: Crew): LaneControl {

@@ -25,9 +25,7 @@ export class WorkerProcess {
   #isClosing = false;
 
   constructor(plan: WorkerPlan) {
-    // 'advanced' carries bytes as they are.
     this.#child = fork(program, [], {
-      serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.ended = new Promise((resolve) => {
@@ -61,7 +59,8 @@ export class WorkerProcess {
     this.#handed.set(id, socket);
     // Node itself would close the socket here, and forget it where the worker dies before it has it.
     const options = { keepOpen: true };
-    this.#child.send({ kind: 'connection', id, head } satisfies Order, socket, options, ignore);
+    const order: Order = { kind: 'connection', id, head: Buffer.from(head).toString('base64') };
+    this.#child.send(order, socket, options, ignore);
     return true;
   }
 
@@ -102,8 +101,7 @@ export class WorkerProcess {
         this.#onReady();
         break;
       case 'taken':
-        this.#handed.get(report.id)?.destroy();
-        this.#handed.delete(report.id);
+        this.#onTaken(report.id);
         break;
       case 'answer':
         this.#settle(report.id, ({ resolve }) => resolve(report.value));
@@ -111,6 +109,14 @@ export class WorkerProcess {
       case 'failure':
         this.#settle(report.id, ({ reject }) => reject(new Error(report.message)));
         break;
+    }
+  }
+
+  #onTaken(last: number): void {
+    for (const [id, socket] of this.#handed) {
+      if (id > last) return;
+      socket.destroy();
+      this.#handed.delete(id);
     }
   }
 

@@ -17,6 +17,8 @@ class Worker {
   readonly #door = new Door();
   #service: Service | EntryService | null = null;
   #isClosing = false;
+  #lastTaken = 0;
+  #confirming: NodeJS.Timeout | null = null;
 
   obey(order: Order, socket: Socket | undefined): void {
     switch (order.kind) {
@@ -25,8 +27,8 @@ class Worker {
         break;
       case 'connection':
         // A connection that ended on the way comes without its socket.
-        if (socket !== undefined) this.#door.enter(socket, order.head);
-        report({ kind: 'taken', id: order.id });
+        if (socket !== undefined) this.#door.enter(socket, Buffer.from(order.head, 'base64'));
+        this.#confirm(order.id);
         break;
       case 'ask':
         void this.#answer(order.id, order.question, order.lane);
@@ -40,12 +42,23 @@ class Worker {
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    if (this.#confirming !== null) clearTimeout(this.#confirming);
     await this.#service?.close();
     if (process.connected) process.disconnect();
     endProcess(ExitStatus.done);
   }
 
-  #start({ number, proxy, log }: WorkerPlan): void {
+  /** For all that come within a moment at once: a message costs as much as a small connection. */
+  #confirm(id: number): void {
+    this.#lastTaken = id;
+    this.#confirming ??= setTimeout(() => {
+      this.#confirming = null;
+      report({ kind: 'taken', id: this.#lastTaken });
+    }, CONFIRM_AFTER);
+  }
+
+  #start({ number, proxy, log, ...plan }: WorkerPlan): void {
+    const key = new Uint8Array(Buffer.from(plan.key, 'base64'));
     const logger = numbered(
       createLogger({
         level: log.logLevel,
@@ -64,8 +77,8 @@ class Worker {
     // Neither waits for anything before it calls `accept`, so no connection comes too early.
     const starting =
       proxy.role === 'entry'
-        ? startEntry(proxy.config, logger, accept)
-        : startExit(proxy.config, logger, accept);
+        ? startEntry({ ...proxy.config, key }, logger, accept)
+        : startExit({ ...proxy.config, key }, logger, accept);
     void starting.then((service) => {
       this.#service = service;
       report({ kind: 'ready' });
@@ -96,6 +109,9 @@ class Worker {
     return null;
   }
 }
+
+/** ms. Until then the primary holds a connection, too, so that an RST has to wait. */
+const CONFIRM_AFTER = 5;
 
 /** A primary that is gone needs no report. */
 function report(message: Report): void {
