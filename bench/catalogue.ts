@@ -137,7 +137,7 @@ function workers(isQuick: boolean): Measure[] {
   const pushed = (id: string, through: string, count: number, options: { tls: boolean }) =>
     bulk({ id, through, way: 'push', connections: count, ...crew(options) });
   const measures = [
-    pushed('workers', 'Workers', 100, { tls: false }),
+    pushed('workers-bulk', 'Workers', 100, { tls: false }),
     pushed('workers-tls', 'Workers, TLS', 100, { tls: true }),
     pushed('workers-one', 'Workers', 1, { tls: false }),
     connections(16, { id: 'workers-connections', through: 'Workers', ...crew({ tls: false }) }),
