@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ProxyStatus } from '../../src/app/status.ts';
 import { runCommand } from './command.ts';
@@ -226,6 +229,18 @@ class Transfer {
 
 const PIECE = 64 * 1024;
 
+test('a unix socket is shared out like a port', limits, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'striper-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const pair = await startPair(t, { entryListen: `unix:${join(folder, 'entry')}` });
+  for (let n = 0; n < 2 * WORKERS; n += 1) await echo(pair, n);
+  const { sessions } = await pair.entry.status();
+  assert.deepEqual(
+    sessions.map(({ channels }) => channels.opened),
+    [WORKERS, WORKERS],
+  );
+});
+
 test('what cannot start says why, before and after the fork', limits, async (t) => {
   const taken = await Target.start(() => {});
   t.after(() => taken.close());
@@ -240,6 +255,7 @@ test('what cannot start says why, before and after the fork', limits, async (t) 
 });
 
 interface Options {
+  readonly entryListen?: string;
   readonly plain?: boolean;
   readonly entryArgs?: readonly string[];
   readonly exitArgs?: readonly string[];

@@ -71,10 +71,7 @@ export class Place {
   }
 
   async start(): Promise<void> {
-    const worker = new WorkerProcess(this.#plan);
-    const startedAt = nodeClock.now();
-    this.#worker = worker;
-    void worker.ended.then((how) => this.#onEnd(worker, how, nodeClock.now() - startedAt));
+    const worker = this.#fork();
     await worker.ready;
     this.#logger.info('worker up', { worker: this.number, pid: worker.pid ?? undefined });
   }
@@ -100,7 +97,21 @@ export class Place {
     await this.#worker?.close();
   }
 
-  #onEnd({ pid }: WorkerProcess, cause: string, lifetime: number): void {
+  #fork(): WorkerProcess {
+    const startedAt = nodeClock.now();
+    try {
+      const worker = new WorkerProcess(this.#plan);
+      const { pid } = worker;
+      this.#worker = worker;
+      void worker.ended.then((how) => this.#onEnd(pid, how, nodeClock.now() - startedAt));
+      return worker;
+    } catch (error) {
+      this.#onEnd(null, error instanceof Error ? error.message : String(error), 0);
+      throw error;
+    }
+  }
+
+  #onEnd(pid: number | null, cause: string, lifetime: number): void {
     this.#worker = null;
     if (this.#isRetired) return;
     const pause = lifetime > HEALTHY_AFTER ? FIRST_PAUSE : this.#pause;
