@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { parseWorkers, workerCount } from '../../src/app/config.ts';
@@ -20,6 +21,19 @@ test('each worker has memory enough: auto takes fewer, a number is refused', () 
   assert.equal(workerCount('auto', 16 * MiB), 1);
   assert.equal(workerCount(4, 64 * MiB), 4);
   assert.throws(() => workerCount(5, 64 * MiB), /--workers 5 needs --memory 80MiB at least/);
+});
+
+test('a proxy without workers loads nothing of theirs', () => {
+  const source = new URL('../../../src/', import.meta.url);
+  const users = readdirSync(source, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.includes('workers'))
+    .filter((name) => readFileSync(new URL(name, source), 'utf8').includes('/workers/'));
+  assert.deepEqual(users.toSorted(), ['cli/commands/entry.ts', 'cli/commands/exit.ts']);
+  for (const name of users) {
+    const text = readFileSync(new URL(name, source), 'utf8');
+    assert.equal(text.match(/\/workers\//g)?.length, 1);
+    assert.match(text, /if \(workers > 1\) \{\s*const \{ startPrimary \} = await import\(/);
+  }
 });
 
 test('a merged status has the sessions and the memory of all workers that answer', () => {
