@@ -27,7 +27,7 @@ const ROUND_MIN = 20;
 /** It ends when there is a queue and the rate has not grown in so many rounds. */
 const FLAT_ROUNDS = 2;
 /** TCP's window doubles in a round; to be what limits the route, it needs more than that ahead of it. */
-const AHEAD = 3;
+const AHEAD = 2.5;
 /** Lateness below this is no news, ms; the same while the round trip is not known. */
 const LATE_MIN = 75;
 const LATE_UNKNOWN = 1_000;
@@ -307,7 +307,8 @@ export class Path {
   /** With a queue, the lane must show that its rate follows, and gets some more than that takes. */
   get #mayGrow(): boolean {
     if (!this.#isQueueSeen) return true;
-    return this.#roundRate === 0 || this.#cap < AHEAD * this.#roundRate * this.minRtt;
+    if (this.#roundRate === 0) return true;
+    return this.#flatRounds === 0 && this.#cap < AHEAD * this.#roundRate * this.minRtt;
   }
 
   #startRound(rateBefore: number, now: number): void {
