@@ -1,20 +1,13 @@
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
+import { sendData } from './data-frame.ts';
 import { Express } from './express.ts';
-import {
-  DATA_HEADER_BYTES,
-  encodeSessionWindow,
-  encodeWindow,
-  HEADER_BYTES,
-  writeDataHeader,
-} from './frame.ts';
+import { encodeSessionWindow, encodeWindow, HEADER_BYTES } from './frame.ts';
 import type { Lane } from './lane.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import { hasRoom, isOpen, type Scheduler } from './scheduler.ts';
 import { Control, type Item, type Segment } from './segment.ts';
 
-/** Payloads up to this are copied behind their header and leave with the turn's other small frames. */
-const SMALL_PAYLOAD = 2 * 1024;
 /** What a bulk channel may send before the next one's turn, at least. */
 const QUANTUM = 16 * 1024;
 /** Ranges to be sent again that are passed over, per turn, for want of a lane. */
@@ -339,27 +332,7 @@ export class Transmitter {
 
   /** Puts the segment on the lane, for the first time or again. */
   send(segment: Segment, lane: Lane, now: number): void {
-    const { length, chunk } = segment;
-    lane.track(segment, DATA_HEADER_BYTES + length, now);
-    const isFirst = segment.sends === 0;
-    segment.sends += 1;
-    if (
-      chunk !== null &&
-      length > SMALL_PAYLOAD &&
-      isFirst &&
-      chunk.headroom >= DATA_HEADER_BYTES
-    ) {
-      const frame = chunk.withRoom(DATA_HEADER_BYTES);
-      writeDataHeader(frame.bytes, 0, segment.channel.id, segment.offset, length, segment.fin);
-      lane.flush();
-      lane.port.send(frame);
-      return;
-    }
-    const frame = new Uint8Array(DATA_HEADER_BYTES + length);
-    writeDataHeader(frame, 0, segment.channel.id, segment.offset, length, segment.fin);
-    if (chunk !== null) frame.set(chunk.bytes, DATA_HEADER_BYTES);
-    lane.post(frame);
-    if (length > SMALL_PAYLOAD) lane.flush();
+    sendData(segment, lane, now);
   }
 
   #sendAcks(lanes: readonly Lane[], now: number): void {
