@@ -46,7 +46,7 @@ export async function dialCarrier(
   });
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
   const securing = secureClient(socket, transport.key, { timeout: TIMEOUT });
-  return encrypted(socket, securing, signal);
+  return encrypted(socket, securing, transport.pool, signal);
 }
 
 /** The exit's end of a lane. @throws one line for the log */
@@ -58,13 +58,14 @@ export async function acceptCarrier(
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
   const plainMagic = plainGreeting().subarray(0, 4);
   const securing = secureServer(socket, transport.key, { timeout: TIMEOUT, plainMagic });
-  return encrypted(socket, securing, signal);
+  return encrypted(socket, securing, transport.pool, signal);
 }
 
 /** The carrier over a TLS handshake; `signal` breaks that off. */
 async function encrypted(
   socket: Socket,
   securing: Promise<TLSSocket>,
+  pool: SlabPool,
   signal: AbortSignal,
 ): Promise<Carrier> {
   const breakOff = (): unknown => socket.destroy();
@@ -72,7 +73,7 @@ async function encrypted(
   if (signal.aborted) breakOff();
   try {
     const secure = await securing;
-    return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+    return { pipe: tlsPipe(secure, socket, pool), binding: channelBinding(secure) };
   } finally {
     signal.removeEventListener('abort', breakOff);
   }
