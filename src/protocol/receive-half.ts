@@ -12,7 +12,7 @@ const FRAGMENT_BYTES = 512;
 const FRAGMENTS_FREE = 256;
 const JOIN_BYTES = 16 * 1024;
 /** Pieces from this length on stay where they are, whatever they keep from being reused. Bytes. */
-const LARGE_PIECE = 32 * 1024;
+const LARGE_PIECE = 8 * 1024;
 
 /**
  * The direction of a channel that arrives at this end: order restored, window kept, FIN found.

@@ -113,12 +113,11 @@ export class Transmitter {
 
   /** Sends what the lanes have room for. @returns true while something waits for room */
   transmit(lanes: readonly Lane[], now: number): boolean {
-    this.#express.update(lanes, now);
+    const isBulk = this.#bulk.length + this.#again.length + this.#urgent.length > 0;
+    if (isBulk) this.#express.update(lanes, now);
     const isWaiting = this.#transmitAll(lanes, now);
     for (const lane of lanes) {
-      const isFull = !lane.port.writable || !hasRoom(lane, false);
-      const tells = !lane.isPaced && !lane.path.isProbing;
-      lane.path.setFull(isWaiting && isFull && tells, now);
+      lane.path.setFull(isWaiting && isFullBySelf(lane), now);
       lane.flush();
     }
     return isWaiting;
@@ -350,6 +349,12 @@ export class Transmitter {
     if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;
     return bestLane(lanes, HEADER_BYTES, now) ?? (lane.port.writable ? lane : null);
   }
+}
+
+/** True if the lane takes no more bulk, and that is because of its route. */
+function isFullBySelf(lane: Lane): boolean {
+  if (lane.isPaced || lane.path.isProbing) return false;
+  return !lane.port.writable || !hasRoom(lane, false);
 }
 
 /** The lane on which `bytes` arrive first; a doubtful one if there is no other. */

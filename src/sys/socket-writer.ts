@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import type { Chunk } from '../core/chunk.ts';
 import { Deque } from '../data/deque.ts';
-import { turn } from './turn.ts';
+import { turn } from '../loop/turn.ts';
 
 /** Bytes that are gathered before they are written in mid-turn. */
 const GATHER_BYTES = 256 * 1024;
