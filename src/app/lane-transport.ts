@@ -54,7 +54,7 @@ export async function dialCarrier(
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
   const identitySuffix = affinityDigits(transport.affinity);
   const securing = secureClient(socket, transport.key, { timeout: TIMEOUT, identitySuffix });
-  return encrypted(socket, securing, signal);
+  return encrypted(socket, securing, transport.pool, signal);
 }
 
 /**
@@ -71,13 +71,14 @@ export async function acceptCarrier(
   const plainMagic = plainGreeting(0).subarray(0, 4);
   if (head.length > 0) socket.unshift(head);
   const securing = secureServer(socket, transport.key, { timeout: TIMEOUT, plainMagic });
-  return encrypted(socket, securing, signal);
+  return encrypted(socket, securing, transport.pool, signal);
 }
 
 /** The carrier over a TLS handshake; `signal` breaks that off. */
 async function encrypted(
   socket: Socket,
   securing: Promise<TLSSocket>,
+  pool: SlabPool,
   signal: AbortSignal,
 ): Promise<Carrier> {
   const breakOff = (): unknown => socket.destroy();
@@ -85,7 +86,7 @@ async function encrypted(
   if (signal.aborted) breakOff();
   try {
     const secure = await securing;
-    return { pipe: tlsPipe(secure, socket), binding: channelBinding(secure) };
+    return { pipe: tlsPipe(secure, socket, pool), binding: channelBinding(secure) };
   } finally {
     signal.removeEventListener('abort', breakOff);
   }

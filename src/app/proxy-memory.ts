@@ -35,7 +35,7 @@ export class ProxyMemory {
   /** `limit` in bytes. */
   constructor(limit: number) {
     this.#limit = limit;
-    this.pool = new SlabPool({ allocate: (size) => Buffer.allocUnsafeSlow(size), budget: limit });
+    this.pool = new SlabPool({ allocate, budget: limit });
     this.sending = new Budget(limit / 2);
     this.#receiving = new Budget(limit / 2);
   }
@@ -72,4 +72,9 @@ export class ProxyMemory {
       sessionWindowBytes: this.#receiving.used,
     };
   }
+}
+
+/** Small pieces share memory, of 8 KiB at a time: one by itself would cost more to make than to fill. */
+function allocate(size: number): Uint8Array {
+  return size <= Buffer.poolSize / 4 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { UsageError } from '../core/usage-error.ts';
-import { ExitStatus, endProcess, tolerateClosedOutput } from '../sys/proc.ts';
+import { ExitStatus, endProcess, keepYoungHeapSmall, tolerateClosedOutput } from '../sys/proc.ts';
 import { complain, type Io, processIo } from './io.ts';
 import { buildProgram } from './program.ts';
 
+keepYoungHeapSmall();
 tolerateClosedOutput();
 endProcess(await main(process.argv.slice(2), processIo()));
 

@@ -66,6 +66,11 @@ export class Chunk {
     return this.#slab === null ? this.bytes.length : this.#slab.bytes.length;
   }
 
+  /** True if its memory is part of a slab, not the garbage collector's. */
+  get isPooled(): boolean {
+    return this.#slab !== null;
+  }
+
   /** Another owner's chunk over `[start, end)`; it has headroom only if it starts where this one starts. */
   slice(start: number, end: number): Chunk {
     this.#slab?.retain();
@@ -75,9 +80,13 @@ export class Chunk {
   /** Another owner's chunk that begins `room` bytes earlier, in this chunk's headroom. */
   withRoom(room: number): Chunk {
     assert(room <= this.headroom, 'a header fits the headroom');
-    this.#slab?.retain();
     const { buffer, byteOffset, length } = this.bytes;
-    return new Chunk(new Uint8Array(buffer, byteOffset - room, length + room), this.#slab);
+    if (this.#slab === null)
+      return new Chunk(new Uint8Array(buffer, byteOffset - room, length + room));
+    this.#slab.retain();
+    const start = byteOffset - room - this.#slab.bytes.byteOffset;
+    // Of the slab's own kind: where that is Node's `Buffer`, Node need not wrap it.
+    return new Chunk(this.#slab.bytes.subarray(start, start + room + length), this.#slab);
   }
 
   release(): void {

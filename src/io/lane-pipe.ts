@@ -29,8 +29,8 @@ export class LanePipe implements LanePort, PipeHandler {
     return this.#overflow.length === 0 && this.#pipe.writable;
   }
 
-  send(chunk: Chunk): void {
-    if (this.#overflow.length > 0 || !this.#pipe.send(chunk)) this.#overflow.push(chunk);
+  send(chunk: Chunk, more = false): void {
+    if (this.#overflow.length > 0 || !this.#pipe.send(chunk, more)) this.#overflow.push(chunk);
   }
 
   start(): void {

@@ -52,9 +52,9 @@ export class DuplexPipe implements Pipe {
     return this.#isAlive && !this.#isFinQueued && !this.#writer.isCongested;
   }
 
-  send(chunk: Chunk): boolean {
+  send(chunk: Chunk, more = false): boolean {
     if (!this.writable) return false;
-    this.#writer.write(chunk);
+    this.#writer.write(chunk, more);
     return true;
   }
 

@@ -35,9 +35,9 @@ export function tcpPipe(socket: Socket, pool: SlabPool): Pipe {
  * Node does not tell an end by TLS from an end of TCP. On Node before 24, an RST that arrives after
  * our own FIN together with data may show as an end as well.
  */
-export function tlsPipe(secure: TLSSocket, below: Socket): Pipe {
+export function tlsPipe(secure: TLSSocket, below: Socket, pool: SlabPool): Pipe {
   return new DuplexPipe({
-    reader: (sink) => new SocketReader(secure, sink, { below }),
+    reader: (sink) => new SocketReader(secure, sink, { pool, below }),
     writer: (duplex, onDrain) => new SocketWriter(duplex, { limit: TLS_LIMIT, onDrain }),
     reset: () => reset(below, secure),
   });

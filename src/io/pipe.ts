@@ -41,7 +41,8 @@ export interface Pipe {
   attach(handler: PipeHandler): void;
   /** True while `send()` would take a chunk. */
   readonly writable: boolean;
-  send(chunk: Chunk): boolean;
+  /** `more`: another chunk follows before the caller returns, so this one may wait to leave with it. */
+  send(chunk: Chunk, more?: boolean): boolean;
   sendFin(): void;
   pause(): void;
   resume(): void;

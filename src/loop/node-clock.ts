@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock, Timer } from './clock.ts';
+import { turn } from './turn.ts';
 
 /** Node's monotonic clock and timers. A timer may fire a ms or two late, never early. */
 export const nodeClock: Clock = {
@@ -8,7 +9,7 @@ export const nodeClock: Clock = {
     return new NodeTimer(deadline, fn);
   },
   soon(fn: () => void): void {
-    setImmediate(fn);
+    turn.atEnd(fn);
   },
 };
 

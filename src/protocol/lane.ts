@@ -9,8 +9,11 @@ import type { Item, Segment } from './segment.ts';
 export interface LanePort {
   /** False while the lane's own buffers are full. The session then offers it nothing new. */
   readonly writable: boolean;
-  /** Takes over the chunk, whatever `writable` says; the session passes it by at most one turn's frames. */
-  send(chunk: Chunk): void;
+  /**
+   * Takes over the chunk, whatever `writable` says; the session passes it by at most one turn's frames.
+   * `more`: another chunk follows at once, so this one may wait to leave with it.
+   */
+  send(chunk: Chunk, more?: boolean): void;
 }
 
 /** `good` lanes get new data; see recovery.ts for the others. */
@@ -199,8 +202,8 @@ export class Lane {
     return this.#outbox.length > 0;
   }
 
-  /** Writes what was posted, as one piece. */
-  flush(): void {
+  /** Writes what was posted, as one piece. `more`: something else follows at once. */
+  flush(more = false): void {
     if (this.#outbox.length === 0) return;
     const [only] = this.#outbox;
     const bytes =
@@ -209,7 +212,7 @@ export class Lane {
         : concatenate(this.#outbox, this.#outboxBytes);
     this.#outbox = [];
     this.#outboxBytes = 0;
-    this.port.send(new Chunk(bytes));
+    this.port.send(new Chunk(bytes), more);
   }
 
   /**

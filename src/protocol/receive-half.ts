@@ -11,6 +11,8 @@ import { ReceiveWindow } from './receive-window.ts';
 const FRAGMENT_BYTES = 512;
 const FRAGMENTS_FREE = 256;
 const JOIN_BYTES = 16 * 1024;
+/** Pieces from this length on stay where they are, whatever they keep from being reused. Bytes. */
+const LARGE_PIECE = 8 * 1024;
 
 /**
  * The direction of a channel that arrives at this end: order restored, window kept, FIN found.
@@ -125,9 +127,9 @@ export class ReceiveHalf {
   }
 }
 
-/** A piece that has to wait must not keep a large slab from its reader. */
+/** A small piece that has to wait must not keep a large slab from its reader; a large one is worth it. */
 function unpinned(piece: Chunk): Chunk {
-  if (piece.pinned <= 2 * piece.length + 4_096) return piece;
+  if (piece.length >= LARGE_PIECE || piece.pinned <= 2 * piece.length + 4_096) return piece;
   const copy = new Chunk(copyOf(piece.bytes));
   piece.release();
   return copy;

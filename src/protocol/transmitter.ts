@@ -1,20 +1,13 @@
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
+import { sendData } from './data-frame.ts';
 import { Express } from './express.ts';
-import {
-  DATA_HEADER_BYTES,
-  encodeSessionWindow,
-  encodeWindow,
-  HEADER_BYTES,
-  writeDataHeader,
-} from './frame.ts';
+import { encodeSessionWindow, encodeWindow, HEADER_BYTES } from './frame.ts';
 import type { Lane } from './lane.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import { hasRoom, isOpen, type Scheduler } from './scheduler.ts';
 import { Control, type Item, type Segment } from './segment.ts';
 
-/** Payloads up to this are copied behind their header and leave with the turn's other small frames. */
-const SMALL_PAYLOAD = 2 * 1024;
 /** What a bulk channel may send before the next one's turn, at least. */
 const QUANTUM = 16 * 1024;
 /** Ranges to be sent again that are passed over, per turn, for want of a lane. */
@@ -120,12 +113,11 @@ export class Transmitter {
 
   /** Sends what the lanes have room for. @returns true while something waits for room */
   transmit(lanes: readonly Lane[], now: number): boolean {
-    this.#express.update(lanes, now);
+    const isBulk = this.#bulk.length + this.#again.length + this.#urgent.length > 0;
+    if (isBulk) this.#express.update(lanes, now);
     const isWaiting = this.#transmitAll(lanes, now);
     for (const lane of lanes) {
-      const isFull = !lane.port.writable || !hasRoom(lane, false);
-      const tells = !lane.isPaced && !lane.path.isProbing;
-      lane.path.setFull(isWaiting && isFull && tells, now);
+      lane.path.setFull(isWaiting && isFullBySelf(lane), now);
       lane.flush();
     }
     return isWaiting;
@@ -339,27 +331,7 @@ export class Transmitter {
 
   /** Puts the segment on the lane, for the first time or again. */
   send(segment: Segment, lane: Lane, now: number): void {
-    const { length, chunk } = segment;
-    lane.track(segment, DATA_HEADER_BYTES + length, now);
-    const isFirst = segment.sends === 0;
-    segment.sends += 1;
-    if (
-      chunk !== null &&
-      length > SMALL_PAYLOAD &&
-      isFirst &&
-      chunk.headroom >= DATA_HEADER_BYTES
-    ) {
-      const frame = chunk.withRoom(DATA_HEADER_BYTES);
-      writeDataHeader(frame.bytes, 0, segment.channel.id, segment.offset, length, segment.fin);
-      lane.flush();
-      lane.port.send(frame);
-      return;
-    }
-    const frame = new Uint8Array(DATA_HEADER_BYTES + length);
-    writeDataHeader(frame, 0, segment.channel.id, segment.offset, length, segment.fin);
-    if (chunk !== null) frame.set(chunk.bytes, DATA_HEADER_BYTES);
-    lane.post(frame);
-    if (length > SMALL_PAYLOAD) lane.flush();
+    sendData(segment, lane, now);
   }
 
   #sendAcks(lanes: readonly Lane[], now: number): void {
@@ -377,6 +349,12 @@ export class Transmitter {
     if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;
     return bestLane(lanes, HEADER_BYTES, now) ?? (lane.port.writable ? lane : null);
   }
+}
+
+/** True if the lane takes no more bulk, and that is because of its route. */
+function isFullBySelf(lane: Lane): boolean {
+  if (lane.isPaced || lane.path.isProbing) return false;
+  return !lane.port.writable || !hasRoom(lane, false);
 }
 
 /** The lane on which `bytes` arrive first; a doubtful one if there is no other. */

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
+import { setFlagsFromString } from 'node:v8';
 
 /** What the exit status of a command says. */
 export const ExitStatus = {
@@ -70,4 +71,13 @@ export function endProcess(status: number, grace = 2000): void {
 
 function startedOnTerminal(): boolean {
   return [0, 1, 2].some(isatty);
+}
+
+/**
+ * Keeps V8's space for new objects at the size with which it begins, about 1 MiB a half, where it would
+ * grow to 16: what lives for one frame then stays in the processor's cache, and a thousand connections
+ * don't leave their garbage behind in memory. A V8 that doesn't know the flag ignores it.
+ */
+export function keepYoungHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }

@@ -12,6 +12,9 @@ export interface OnRead {
   readonly callback: (length: number) => boolean;
 }
 
+/** The names of `net.Socket`'s fields for `onread`. */
+const ON_READ_FIELDS = ['kBuffer', 'kBufferCb', 'kBufferGen'] as const;
+
 /** A handle as far as we rely on it. */
 interface Handle {
   readStart(): number;
@@ -57,6 +60,28 @@ export function adopt(socket: Socket, onRead: OnRead): Socket | null {
   from.server = null;
   socket.destroy();
   return adopted;
+}
+
+/**
+ * Makes a TLS socket read as `onRead` says: Node has that option only for the TLS sockets that it dials
+ * itself. What came before is left in `socket`, to be read from there. False, with nothing changed, if
+ * this Node can't do that.
+ */
+export function divert(socket: Duplex, onRead: OnRead): boolean {
+  // Stated cast: as in `adopt`, fields of Node's own, looked at before they are relied on.
+  const inside = socket as unknown as SocketInside & Record<symbol, unknown>;
+  const fields = ON_READ_FIELDS.map((name) =>
+    Object.getOwnPropertySymbols(socket).find(({ description }) => description === name),
+  );
+  const [buffer, callback, generator] = fields;
+  if (buffer === undefined || callback === undefined || generator === undefined) return false;
+  if (!isHandle(inside._handle) || inside[buffer] !== null || socket.destroyed) return false;
+  const first = onRead.buffer();
+  inside[buffer] = first;
+  inside[callback] = onRead.callback;
+  inside[generator] = onRead.buffer;
+  inside._handle.useUserBuffer(first);
+  return true;
 }
 
 /**

@@ -3,8 +3,9 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Chunk } from '../core/chunk.ts';
 import { DOORBELL, ReadBuffer } from '../data/read-buffer.ts';
+import { RecordBuffer } from '../data/record-buffer.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
-import { adopt, isConnected } from './socket-handle.ts';
+import { adopt, divert, isConnected } from './socket-handle.ts';
 
 export interface ReadSink {
   onChunk(chunk: Chunk): void;
@@ -17,35 +18,42 @@ export interface ReadSink {
  * inside a call. Errors and 'close' are not its business.
  *
  * A connected `net.Socket` is read into the pool's memory (`socket` is then another object over the
- * same connection); anything else by 'data' events.
+ * same connection), and so is a `TLSSocket`; anything else by 'data' events.
  *
  * Node before 24 hides an RST that follows unread data: its event loop finds the hang-up right after a
  * short read and reports a plain end. Two cures, so that a transfer cut short never looks complete:
  *  - before our FIN, an end is proven by an empty write, which fails on a connection that was reset
  *    (below TLS, the kernel is asked);
  *  - after it nothing can be written, so each short read is followed by a rest until the next turn,
- *    and the next read meets the RST itself. (Not with 'data' events: there, the end is believed.)
+ *    and the next read meets the RST itself. (Not above TLS nor with 'data' events: there, the end is believed.)
  */
 export class SocketReader {
   readonly socket: Duplex;
   readonly #sink: ReadSink;
   readonly #below: Socket | null;
-  readonly #buffer: ReadBuffer | null;
+  readonly #buffer: ReadBuffer | RecordBuffer | null;
   #state: 'open' | 'ended' | 'told' = 'open';
   #paused = true;
   #turn: NodeJS.Immediate | null = null;
 
-  /** `below` is the TCP socket that carries `duplex`, where `duplex` is not one itself. */
+  /** `below` is the TCP socket that carries `duplex`, where that is a TLS socket. */
   constructor(duplex: Duplex, sink: ReadSink, options: { pool?: SlabPool; below?: Socket } = {}) {
     this.#sink = sink;
-    const buffer = options.pool === undefined ? null : new ReadBuffer(options.pool, doorbell);
-    const adopted = buffer === null ? null : this.#adopt(duplex, buffer);
-    this.socket = adopted ?? duplex;
-    this.#buffer = adopted === null ? null : buffer;
+    const { pool } = options;
+    this.socket = duplex;
+    this.#buffer = null;
     this.#below = options.below ?? null;
-    this.socket.pause();
+    duplex.pause();
+    if (pool !== undefined && options.below !== undefined) {
+      const buffer = new RecordBuffer(pool, doorbell);
+      if (this.#divert(duplex, buffer)) this.#buffer = buffer;
+    } else if (pool !== undefined && duplex instanceof Socket) {
+      const buffer = new ReadBuffer(pool, doorbell);
+      const adopted = this.#adopt(duplex, buffer);
+      if (adopted !== null) [this.socket, this.#buffer] = [adopted, buffer];
+    }
     if (this.#buffer === null) {
-      this.socket.on('data', (bytes: Buffer) => this.#sink.onChunk(new Chunk(bytes)));
+      duplex.on('data', (bytes: Buffer) => this.#sink.onChunk(new Chunk(bytes)));
     }
     this.socket.on('end', () => this.#prove());
   }
@@ -70,10 +78,28 @@ export class SocketReader {
     this.#turn = null;
   }
 
-  #adopt(duplex: Duplex, buffer: ReadBuffer): Socket | null {
-    if (!(duplex instanceof Socket)) return null;
+  #divert(socket: Duplex, buffer: RecordBuffer): boolean {
+    const isDiverted = divert(socket, {
+      callback: (length) => {
+        if (this.#state === 'told') return false;
+        buffer.landed(length);
+        if (buffer.isWhole) this.#tell();
+        else this.#nextTurn();
+        return true;
+      },
+      buffer: () => buffer.offer(),
+    });
+    if (!isDiverted) return false;
+    // What came before goes first.
+    const early: Buffer | null = socket.read();
+    if (early !== null) buffer.keep(new Chunk(early));
+    socket.pause();
+    return true;
+  }
+
+  #adopt(socket: Socket, buffer: ReadBuffer): Socket | null {
     let last = 0;
-    return adopt(duplex, {
+    return adopt(socket, {
       callback: (length) => {
         last = length;
         return this.#onRead(length, buffer);
@@ -115,9 +141,11 @@ export class SocketReader {
 
   /** Passes on what had to wait, for more bytes or for the end of a pause. */
   #tell(): void {
-    if (this.#paused) return;
-    const held = this.#buffer?.flush() ?? null;
-    if (held !== null) this.#sink.onChunk(held);
+    while (!this.#paused) {
+      const held = this.#buffer?.flush() ?? null;
+      if (held === null) break;
+      this.#sink.onChunk(held);
+    }
     if (this.#paused || this.#state !== 'ended') return;
     this.#state = 'told';
     this.#buffer?.free();

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import type { Chunk } from '../core/chunk.ts';
 import { Deque } from '../data/deque.ts';
-import { turn } from './turn.ts';
+import { turn } from '../loop/turn.ts';
 
 /** Bytes that are gathered before they are written in mid-turn. */
 const GATHER_BYTES = 256 * 1024;
@@ -26,12 +26,11 @@ export interface WriterOptions {
 export class SocketWriter {
   readonly #duplex: Duplex;
   readonly #options: WriterOptions;
-  /**
-   * One for each write that was not yet called back, oldest first: the chunk, while the system may have
-   * to read it; null if the write was done at once.
-   */
-  readonly #waiting = new Deque<Chunk | null>();
+  /** What the system may still have to read, oldest first. */
+  readonly #waiting = new Deque<Chunk>();
   #waitingBytes = 0;
+  /** Writes that were done at once and whose callbacks, older than all others, are still to come. */
+  #settled = 0;
   #isCongested = false;
   #isCorked = false;
   /** The turn of the last write. */
@@ -47,21 +46,22 @@ export class SocketWriter {
     return this.#isCongested;
   }
 
-  /** Takes over the chunk; not while congested. A write that fails shows as the duplex's 'error'. */
-  write(chunk: Chunk): void {
+  /**
+   * Takes over the chunk; not while congested. A write that fails shows as the duplex's 'error'.
+   * `more`: another one follows at once.
+   */
+  write(chunk: Chunk, more: boolean): void {
     const now = turn.mark();
-    if (this.#turn === now) this.#cork();
-    this.#turn = now;
-    this.#duplex.write(chunk.bytes, this.#onWritten);
-    if (this.#duplex.writableLength === 0) {
-      this.#waiting.push(null);
-      // At once, because the reader may then refill that memory while it is still in the cache.
-      chunk.release();
-      return;
-    }
+    const isFirst = this.#turn !== now;
+    if (more || !isFirst) this.#cork();
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
-    if (this.#isCorked && this.#waitingBytes >= GATHER_BYTES) this.#uncork();
+    this.#duplex.write(chunk.bytes, this.#onWritten);
+    if (!more) {
+      this.#turn = now;
+      if (isFirst || this.#waitingBytes >= GATHER_BYTES) this.#uncork();
+    }
+    if (!this.#isCorked) this.#settle();
     this.#isCongested = this.#waitingBytes >= this.#options.limit;
   }
 
@@ -73,33 +73,63 @@ export class SocketWriter {
 
   /** Releases what waits; only when the duplex is closed, since until then the system may read it. */
   free(): void {
-    for (const chunk of this.#waiting) chunk?.release();
-    this.#waiting.clear();
+    this.#release();
   }
 
   #cork(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
     this.#duplex.cork();
-    turn.atEnd(this.#uncork);
+    turn.atEnd(this.#endTurn);
   }
 
-  readonly #uncork = (): void => {
+  #uncork(): void {
     if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#duplex.uncork();
+  }
+
+  readonly #endTurn = (): void => {
+    if (!this.#isCorked) return;
+    this.#uncork();
+    this.#settle();
+    this.#drain();
   };
+
+  /** If the system took everything at once, the memory is free at once, while it is still in the cache. */
+  #settle(): void {
+    if (this.#duplex.writableLength > 0) return;
+    this.#settled += this.#waiting.length;
+    this.#release();
+  }
+
+  #release(): void {
+    for (;;) {
+      const chunk = this.#waiting.shift();
+      if (chunk === undefined) break;
+      chunk.release();
+    }
+    this.#waitingBytes = 0;
+  }
 
   readonly #onWritten = (error: Error | null | undefined): void => {
     if (error) return;
-    const chunk = this.#waiting.shift();
-    this.#waitingBytes -= chunk?.length ?? 0;
-    chunk?.release();
+    if (this.#settled > 0) {
+      this.#settled -= 1;
+      return;
+    }
+    const chunk = this.#waiting.shift()!;
+    this.#waitingBytes -= chunk.length;
+    chunk.release();
+    this.#drain();
+  };
+
+  #drain(): void {
     const { limit, onDrain } = this.#options;
     if (!this.#isCongested || this.#waitingBytes > limit / 2) return;
     this.#isCongested = false;
     onDrain();
-  };
+  }
 }
 
 const nothing = Buffer.alloc(0);

@@ -70,15 +70,16 @@ export async function eventTcpPair(): Promise<PipePair> {
 export async function tlsPair(): Promise<PipePair> {
   const sockets = await socketPair();
   const key = Buffer.alloc(32, 7);
+  const pool = poisonedPool();
   const options = { timeout: 10_000 };
   const [a, b] = await Promise.all([
     secureClient(sockets.dialled, key, options),
     secureServer(sockets.accepted, key, options),
   ]);
   return {
-    a: tlsPipe(a, sockets.dialled),
-    b: tlsPipe(b, sockets.accepted),
-    close: () => sockets.close(),
+    a: tlsPipe(a, sockets.dialled, pool),
+    b: tlsPipe(b, sockets.accepted, pool),
+    close: () => closeWith(sockets, pool),
   };
 }
 
