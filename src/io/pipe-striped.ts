@@ -35,8 +35,9 @@ export class StripedPipe implements Pipe, ChannelHandler {
 
   send(chunk: Chunk): boolean {
     if (!this.writable) return false;
+    const { length } = chunk;
     this.#trunk.session.write(this.#channel!, chunk, this.#trunk.now());
-    this.#trunk.kick();
+    this.#trunk.kick(length);
     this.#trunk.session.mustWait(this.#channel!);
     return true;
   }

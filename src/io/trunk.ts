@@ -20,6 +20,8 @@ export interface TrunkHandler {
   onClosed(reason: ReasonName, detail: string): void;
 }
 
+/** Bytes that make a frame by themselves, so that it need not wait for others. */
+const FRAME_WORTH = 128 * 1024;
 /** How long a lane that was let go may take to end, ms. */
 const LINGER = 1_000;
 
@@ -30,8 +32,9 @@ const LINGER = 1_000;
  *     lane pipes <-- frames -- session <-- verbs ---- striped pipes
  *                                 ^ one timer
  *
- * The first verb or chunk of a turn is acted on at once, so that a lone message loses no time; the
- * rest of the turn is acted on together at its end, so that a busy turn writes once per lane.
+ * The first verb or chunk of a turn is acted on at once, so that a lone message loses no time, and so
+ * is each large write; the rest of the turn is acted on together at its end, so that a busy turn writes
+ * once per lane.
  */
 export class Trunk {
   readonly session: Session;
@@ -113,14 +116,18 @@ export class Trunk {
     return this.#clock.now();
   }
 
-  /** Something may have to leave: see to it now, or at the end of this turn if this turn already did. */
-  kick(): void {
-    if (this.#isTurnArmed) {
+  /**
+   * Something may have to leave: see to it now, or at the end of this turn if this turn already did.
+   * `bytes`: how much was written. From a frame's worth on there is nothing to be gathered, and a writer
+   * that had to wait for the turn's end would stop and start its reader each time.
+   */
+  kick(bytes = 0): void {
+    if (this.#isTurnArmed && bytes < FRAME_WORTH) {
       this.#isDirty = true;
       return;
     }
     this.session.transmit(this.#clock.now());
-    this.#armTurn();
+    if (!this.#isTurnArmed) this.#armTurn();
   }
 
   #armTurn(): void {

@@ -12,7 +12,7 @@ import { until, within } from './support/wait.ts';
 
 const SIZE = 128 * MiB;
 /** Reads, writes, waits and what else it takes. Node's TLS reads about one record of 16 KiB at a time. */
-const most = { plain: 80, TLS: 400 };
+const most = { plain: 60, TLS: 240 };
 
 for (const plain of [true, false]) {
   const kind = plain ? 'plain' : 'TLS';
