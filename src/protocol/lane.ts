@@ -1,8 +1,9 @@
 import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
 import { Deque } from '../data/deque.ts';
+import type { RateSample } from './delivery-rate.ts';
 import { encodeLaneAck } from './frame.ts';
-import { Path, type RateSample } from './path.ts';
+import { Path } from './path.ts';
 import type { Item, Segment } from './segment.ts';
 
 /** Where a session puts the bytes of one lane: a pipe, seen from the pure side. */
