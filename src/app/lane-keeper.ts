@@ -49,8 +49,8 @@ export interface LaneSink {
   onSession(joined: Joined, route: Route): void;
   /** The lane is up; null if it came too late. */
   onLane(joined: Joined, pipe: Pipe): RaisedLane | null;
-  /** True while the lane owes a sign of life. */
-  isSilent(lane: Lane): boolean;
+  /** True while the lane owes a sign of life: by now, or at the last sign of life of another lane. */
+  isSilent(lane: Lane, witness?: Lane): boolean;
   /** Ends a lane once what it carries is acknowledged. */
   drain(lane: Lane): void;
   /** Ends a lane at once. */
@@ -144,7 +144,7 @@ export class LaneKeeper {
   async #understudy(slot: Slot, lane: Lane): Promise<RaisedLane | null> {
     const isWanted = (): boolean => slot.lane !== lane || this.#sink.isSilent(lane);
     const up = await this.#persist(slot, isWanted);
-    const isChosen = up !== null && (await this.#audition(slot, lane, up)) && isWanted();
+    const isChosen = up !== null && (await this.#audition(slot, lane, up));
     if (isChosen && slot.lane === lane) this.#sink.drop(lane);
     if (!isChosen && up !== null) this.#sink.drain(up.lane);
     if (isChosen) return up;
@@ -153,16 +153,18 @@ export class LaneKeeper {
   }
 
   /** Gives a silent lane and its understudy the same chance to speak. @returns true if the latter lasts */
-  async #audition(slot: Slot, lane: Lane, { ended }: RaisedLane): Promise<boolean> {
+  async #audition(slot: Slot, lane: Lane, up: RaisedLane): Promise<boolean> {
     if (slot.lane !== lane) return true;
     const time = new AbortController();
     const abort = (): void => time.abort();
     slot.stop.signal.addEventListener('abort', abort);
     if (slot.stop.signal.aborted) abort();
-    void ended.then(abort);
+    void up.ended.then(abort);
     await delay(AUDITION, undefined, { signal: time.signal }).catch(() => {});
     slot.stop.signal.removeEventListener('abort', abort);
-    return !time.signal.aborted;
+    // A peer that was paused, and may be again, has kept both waiting.
+    const isWanted = slot.lane !== lane || this.#sink.isSilent(lane, up.lane);
+    return isWanted && !time.signal.aborted;
   }
 
   /** Tries until a lane is up; null if the slot is stopped or no lane is wanted any more. */
@@ -172,7 +174,7 @@ export class LaneKeeper {
     let pause = FIRST_PAUSE;
     while (!signal.aborted && isWanted()) {
       try {
-        const up = await this.#raise(slot);
+        const up = await this.#raise(slot, isWanted);
         if (up !== null) return up;
       } catch (error) {
         if (signal.aborted) break;
@@ -186,9 +188,13 @@ export class LaneKeeper {
     return null;
   }
 
-  /** Brings up one lane. */
-  async #raise(slot: Slot): Promise<RaisedLane | null> {
+  /** Brings up one lane; null if it is not wanted any more. */
+  async #raise(slot: Slot, isWanted: () => boolean): Promise<RaisedLane | null> {
     const pipe = await this.#source.connect(slot.route, slot.stop.signal);
+    if (!isWanted()) {
+      pipe.abort();
+      return null;
+    }
     const joined = await this.#join(pipe, slot);
     if (slot.stop.signal.aborted) joined.early?.release();
     const up = slot.stop.signal.aborted ? null : this.#sink.onLane(joined, pipe);

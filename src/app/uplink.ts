@@ -83,7 +83,7 @@ export class Uplink {
         takeLaneId: () => this.#nextLane++,
         onSession: (joined, route) => this.#onSession(joined, route),
         onLane: (joined, pipe) => this.#onLane(joined, pipe),
-        isSilent: (lane) => lane.silence(nodeClock.now()) > SILENCE,
+        isSilent: (lane, witness) => lane.silence(witness?.ackedAt ?? nodeClock.now()) > SILENCE,
         drain: (lane) => this.#current?.trunk.drainLane(lane),
         drop: (lane) => this.#current?.trunk.dropLane(lane),
         onSessionUnknown: () => {

@@ -129,7 +129,10 @@ export class Path {
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
     if (this.#growth.isStart) return this.cap;
-    return Math.min(this.cap, Math.max(2 * this.chunk, this.rate * (this.minRtt + allowance)));
+    return Math.min(
+      this.cap,
+      Math.max(2 * this.chunk, this.sustainedRate * (this.minRtt + allowance)),
+    );
   }
 
   /** Payload bytes of a frame on this lane. */

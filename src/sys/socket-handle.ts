@@ -101,6 +101,14 @@ export function isConnected(socket: Socket): boolean {
  * does.
  */
 export function reset(socket: Duplex, above: Duplex = socket): void {
+  // TLS may be at work on this very stack, in native code that outlives neither handle.
+  if (above !== socket && !above.destroyed) {
+    above.pause();
+    setImmediate(() => resetNow(socket, above));
+  } else resetNow(socket, above);
+}
+
+function resetNow(socket: Duplex, above: Duplex): void {
   // Between shutdown() and its completion libuv refuses to reset, and Node then leaks the handle.
   const isShuttingDown =
     above.writableEnded && !above.writableFinished && above.writableLength === 0;

@@ -29,3 +29,13 @@ test('bulk that comes over TLS lies in slabs, a write in few chunks', async () =
   assert.ok(bytes > 0.9 * size, `${bytes} of ${size} bytes in slabs`);
   assert.ok(came.length < size / (32 * 1024), `${came.length} chunks`);
 });
+
+test('a TLS pipe may be aborted in the moment in which it is made', async () => {
+  // TLS is still at work on the stack then. What breaks this ends the process, not the test alone.
+  for (let times = 0; times < 20; times += 1) {
+    const { a, b, close } = await tlsPair();
+    a.abort();
+    b.abort();
+    await close();
+  }
+});
