@@ -62,8 +62,7 @@ export class Express {
     lane.isPaced = isPaced;
     const limit = lane.isPaced ? this.#pace(lane, now) : Number.POSITIVE_INFINITY;
     // Nothing joins a queue that is longer than it should be, such as while BBR probes for the RTT.
-    const most = lane.isPaced ? lane.path.tightCap(TIGHT) : lane.path.tightCap(TIGHT);
-    lane.bulkLimit = lane.late(now) > TIGHT ? 0 : Math.min(limit, most);
+    lane.bulkLimit = lane.late(now) > TIGHT ? 0 : Math.min(limit, lane.path.tightCap(TIGHT));
   }
 
   /** Keeps to a lane for as long as no other is clearly quicker. */

@@ -96,7 +96,7 @@ export class Lanes {
 
   /** Puts no new frames on the lane; it is done when all is acknowledged. */
   drain(lane: Lane): void {
-    if (lane.isDraining) return;
+    if (lane.isDraining || !this.all.includes(lane)) return;
     lane.isDraining = true;
     this.#tellClose(lane, 'LANE_REMOVED');
   }

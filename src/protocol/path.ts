@@ -82,10 +82,6 @@ export class Path {
     return this.#delivery.isMeasured;
   }
 
-  get isGrowing(): boolean {
-    return this.#growth.isOn;
-  }
-
   get isKnown(): boolean {
     return this.#trips.isKnown;
   }

@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import type { Chunk } from '../../src/core/chunk.ts';
 import { DOORBELL, HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
 import { SlabPool } from '../../src/data/slab-pool.ts';
+import { type Reader, tryReaders } from './shared-slabs.ts';
 
 /** A socket that reads: `available` bytes per wake-up, in as many reads as the offered places need. */
-class Socket {
+class Socket implements Reader {
   readonly #buffer: ReadBuffer;
   readonly #start: number;
   #read = 0;
@@ -25,7 +26,7 @@ class Socket {
   }
 
   /** As the event loop does: reads until a read comes up short, or nothing is left. */
-  wake(available: number): void {
+  receive(available: number): void {
     for (let left = available; left > 0; ) {
       const place = this.#place;
       const length = Math.min(left, place.length);
@@ -81,42 +82,13 @@ test('no read overwrites a chunk, whatever sockets share the slabs', () => {
     fc.constantFrom(DOORBELL - 1, DOORBELL, DOORBELL + 1, 2 * DOORBELL),
     fc.integer({ min: DOORBELL, max: 200_000 }),
   );
-  const step = fc.record({
-    socket: fc.nat(2),
-    wake: length,
-    flush: fc.boolean(),
-    release: fc.nat(3),
-  });
-  fc.assert(
-    fc.property(
-      fc.array(step, { maxLength: 60 }),
-      fc.constantFrom(100_000, 1e6, 1e7),
-      (steps, budget) => {
-        const pool = new SlabPool({
-          allocate: (size) => new Uint8Array(size),
-          budget,
-          poison: 0xdd,
-        });
-        const doorbell = new Uint8Array(DOORBELL);
-        const sockets = [0, 1000, 2000].map((start) => new Socket(pool, doorbell, start));
-        for (const { socket, wake, flush, release } of steps) {
-          sockets[socket]!.wake(wake);
-          if (flush) sockets[socket]!.flush();
-          for (let count = 0; count < release; count += 1) sockets[socket]!.releaseOne();
-          assert.ok(pool.outBytes <= budget, 'within the budget');
-        }
-        for (const socket of sockets) socket.end();
-        assert.equal(pool.outBytes, 0, 'all memory came home');
-      },
-    ),
-    { numRuns: 60 },
-  );
+  tryReaders((...where) => new Socket(...where), length, { maxLength: 60, numRuns: 60 });
 });
 
 test('a small read pins no slab', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
   const socket = new Socket(pool, new Uint8Array(DOORBELL), 0);
-  for (let count = 0; count < 100; count += 1) socket.wake(4096);
+  for (let count = 0; count < 100; count += 1) socket.receive(4096);
   assert.equal(pool.outBytes, 0);
   assert.ok(socket.chunks.every(({ chunk }) => chunk.pinned === 4096));
 });

@@ -5,11 +5,12 @@ import type { Chunk } from '../../src/core/chunk.ts';
 import { DOORBELL } from '../../src/data/read-buffer.ts';
 import { RecordBuffer } from '../../src/data/record-buffer.ts';
 import { SlabPool } from '../../src/data/slab-pool.ts';
+import { type Reader, tryReaders } from './shared-slabs.ts';
 
 const RECORD = 16 * 1024;
 
 /** A TLS socket: writes of its peer come as records, each copied to the place offered last. */
-class Socket {
+class Socket implements Reader {
   readonly buffer: RecordBuffer;
   readonly #start: number;
   #read = 0;
@@ -77,33 +78,7 @@ test('records of several sockets come in order, whole and unspoilt', () => {
     fc.constantFrom(RECORD - 1, RECORD, RECORD + 1, 4 * RECORD),
     fc.integer({ min: RECORD, max: 700_000 }),
   );
-  const step = fc.record({
-    socket: fc.nat(2),
-    write: length,
-    flush: fc.boolean(),
-    release: fc.nat(3),
-  });
-  fc.assert(
-    fc.property(
-      fc.array(step, { maxLength: 40 }),
-      fc.constantFrom(100_000, 1e6, 1e7),
-      (steps, budget) => {
-        const allocate = (size: number) => new Uint8Array(size);
-        const pool = new SlabPool({ allocate, budget, poison: 0xdd });
-        const doorbell = new Uint8Array(DOORBELL);
-        const sockets = [0, 1000, 2000].map((start) => new Socket(pool, doorbell, start));
-        for (const { socket, write, flush, release } of steps) {
-          sockets[socket]!.receive(write);
-          if (flush) sockets[socket]!.flush();
-          for (let count = 0; count < release; count += 1) sockets[socket]!.releaseOne();
-          assert.ok(pool.outBytes <= budget, 'within the budget');
-        }
-        for (const socket of sockets) socket.end();
-        assert.equal(pool.outBytes, 0, 'all memory came home');
-      },
-    ),
-    { numRuns: 60 },
-  );
+  tryReaders((...where) => new Socket(...where), length, { maxLength: 40, numRuns: 60 });
 });
 
 test('one write is one chunk, with room in front; a short one pins no slab', () => {
