@@ -19,10 +19,14 @@ export class Dispatch {
   constructor(transmitter: Transmitter, budget: Budget, owe: (channel: Channel) => void) {
     this.#transmitter = transmitter;
     this.#owe = owe;
-    this.#writers = new Writers(budget, (channel) => {
-      channel.owesDrain = true;
-      owe(channel);
-    });
+    this.#writers = new Writers(
+      budget,
+      () => transmitter.backlog,
+      (channel) => {
+        channel.owesDrain = true;
+        owe(channel);
+      },
+    );
   }
 
   /** Takes over the chunk. */
@@ -52,7 +56,7 @@ export class Dispatch {
   /** Something was sent: writers may go on. */
   onTransmitted(): void {
     for (const channel of this.#transmitter.takeShortened()) this.#writers.onShortened(channel);
-    this.#writers.feedStarved();
+    this.#writers.serve();
   }
 
   onAcked(item: Item, now: number): void {
@@ -90,6 +94,7 @@ export class Dispatch {
   /** Throws away what is queued and what may have to travel again. */
   discard(channel: Channel): void {
     this.#writers.give(channel.send.discard());
+    this.#writers.forget(channel);
   }
 
   clear(): void {

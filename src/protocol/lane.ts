@@ -35,7 +35,11 @@ export interface Flight {
   readonly ackedSentAt: number;
 }
 
-/** An acknowledgement goes out at once after this many bytes, or this long after the first byte. */
+/**
+ * An acknowledgement goes out after so many bytes at once; after so many, so long after the last one;
+ * and in any case so long after the first byte. Bytes and ms.
+ */
+const ACK_BYTES_AT_ONCE = 128 * 1024;
 const ACK_BYTES = 32 * 1024;
 const ACK_SPACING = 1;
 export const ACK_DELAY = 5;
@@ -284,16 +288,16 @@ export class Lane {
   }
 
   get ackDueAt(): number | null {
-    return this.#ackDueAt;
+    if (this.#ackDueAt === null) return null;
+    const unreported = this.receivedBytes - this.#reportedBytes;
+    if (unreported < ACK_BYTES) return this.#ackDueAt;
+    const spacing = unreported < ACK_BYTES_AT_ONCE ? ACK_SPACING : 0;
+    return Math.min(this.#ackDueAt, this.#reportedAt + spacing);
   }
 
   isAckDue(now: number): boolean {
-    if (this.#ackDueAt === null) return false;
-    return (
-      now >= this.#ackDueAt ||
-      (this.receivedBytes - this.#reportedBytes >= ACK_BYTES &&
-        now - this.#reportedAt >= ACK_SPACING)
-    );
+    const dueAt = this.ackDueAt;
+    return dueAt !== null && now >= dueAt;
   }
 
   /** The acknowledgement frame; nothing is owed after it. */

@@ -15,6 +15,14 @@ const MAX_BURST = 1_000;
 /** On fast routes the allowance is bytes that stay in the processor's cache, but at least 5 ms. */
 const FAST_BURST_BYTES = 2 * 1024 * 1024;
 const FAST_BURST_TIME = 5;
+/**
+ * A route with a shorter round trip than this, ms, that is silent for about TCP's least retransmission
+ * timeout, has lost what there was no memory for in a kernel. For a while it then gets so many bytes.
+ */
+const SHORT_RTT = 5;
+const LOSS_SILENCE = 180;
+const SPARING_TIME = 60_000;
+const SPARING_BYTES = 256 * 1024;
 /** Of what the bare route holds, so much is in flight while a probe lets the queue drain. */
 const PROBE_SHARE = 0.9;
 /** Lateness below this is no news, ms; the same while the round trip is not known. */
@@ -60,6 +68,8 @@ export class Path {
   #cap = INITIAL_CAP;
   #lastAckAt: number | null = null;
   #wasOverdue = false;
+  /** When the short route last lost what it had no memory for. */
+  #overfilledAt = Number.NEGATIVE_INFINITY;
   /** Since when data has waited because this lane is full. */
   #fullSince: number | null = null;
 
@@ -169,12 +179,14 @@ export class Path {
     const isOfFull = this.#fullSince !== null && sentAt >= this.#fullSince;
     const rtt = Math.max(0.01, now - sentAt - delay);
     this.#trips.note(rtt, now);
-    this.#noteSilence(now - Math.max(last, waitingSince + this.minRtt), isOverdue, now);
+    const silence = now - Math.max(last, waitingSince + this.minRtt);
+    this.#noteSilence(silence, isOverdue, now);
+    if (silence >= LOSS_SILENCE && this.minRtt < SHORT_RTT) this.#overfilledAt = now;
     // A route that never paused and falls behind has become slower.
     if (isOverdue && this.habitualGap === 0) this.#delivery.forgetBest();
     if (sample !== null) this.#noteRate(sample, isOfFull || isOverdue, now);
     if (isOfFull) this.#growth.note(rtt - this.minRtt, this.minRtt, this.srtt, now);
-    if (!this.#growth.isOn) this.#cap = this.#steadyCap();
+    if (!this.#growth.isOn || this.#isSparing(now)) this.#cap = this.#steadyCap(now);
     else if (isOfFull)
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#growth.by(bytes, this.#cap, this.minRtt));
   }
@@ -224,9 +236,15 @@ export class Path {
     this.#wasOverdue = isOverdue;
   }
 
-  #steadyCap(): number {
+  #isSparing(now: number): boolean {
+    return now - this.#overfilledAt < SPARING_TIME;
+  }
+
+  #steadyCap(now: number): number {
     const rate = this.rate;
-    const fast = Math.max(FAST_BURST_BYTES, rate * FAST_BURST_TIME);
+    const fast = this.#isSparing(now)
+      ? SPARING_BYTES
+      : Math.max(FAST_BURST_BYTES, rate * FAST_BURST_TIME);
     const allowance = Math.min(rate * this.burst, fast);
     const floor = Math.max(Math.min(FLOOR_BYTES, FLOOR_TIME * rate), 2 * this.chunk);
     return Math.min(MAX_CAP, Math.max(floor, rate * this.minRtt + allowance));

@@ -73,6 +73,11 @@ export class Transmitter {
     this.#isSessionWindowDirty = true;
   }
 
+  /** Channels whose bulk waits for a lane, or for its turn. */
+  get backlog(): number {
+    return this.#bulk.length;
+  }
+
   get isSessionBlocked(): boolean {
     return this.sessionSent >= this.sessionLimit;
   }

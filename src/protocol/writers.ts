@@ -1,25 +1,32 @@
 import type { Budget } from '../data/budget.ts';
-import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
 
 /** A channel's unsent bytes at which its writer waits; the second once half the budget is used. */
 const QUEUE_BYTES = 256 * 1024;
 const QUEUE_BYTES_SHORT = 32 * 1024;
+/** Channels with data that wait for a lane at one time; beyond that, a writer waits with its first unsent byte. */
+const MOST_READY = 16;
 
 /**
  * Decides which writers wait. Each channel may queue a little ahead of its lanes; all that is held
  * for sending or re-sending, over all sessions of the process, stays within one budget.
  *
- * Invariant: a writer that waits is woken by its own queue getting shorter, or, if there was no
- * budget for anybody, in turn as budget returns.
+ * A thousand busy writers are not all heard at once: some have data ready for the lanes, the others
+ * stand in line, and what they have to say stays in the kernel, where it costs nothing to keep.
+ *
+ * Invariant: a writer that waits either has a queue that is to get shorter, or stands in line.
  */
 export class Writers {
   readonly #budget: Budget;
+  readonly #backlog: () => number;
   readonly #wake: (channel: Channel) => void;
-  readonly #starved = new Deque<Channel>();
+  /** Those who may write again when it is their turn, in the order of a `Set`: first come, first served. */
+  readonly #line = new Set<Channel>();
 
-  constructor(budget: Budget, wake: (channel: Channel) => void) {
+  /** `backlog`: how many channels have data that waits for a lane. */
+  constructor(budget: Budget, backlog: () => number, wake: (channel: Channel) => void) {
     this.#budget = budget;
+    this.#backlog = backlog;
     this.#wake = wake;
   }
 
@@ -30,10 +37,11 @@ export class Writers {
 
   /** Decides whether the channel's writer must wait from now on. */
   check(channel: Channel): void {
-    const limit = this.#queueLimit();
-    if (channel.isCongested || channel.send.queuedBytes < limit) return;
+    const { queuedBytes } = channel.send;
+    const isCrowded = queuedBytes > 0 && this.#backlog() >= MOST_READY;
+    if (channel.isCongested || (queuedBytes < this.#queueLimit() && !isCrowded)) return;
     channel.isCongested = true;
-    if (limit === 0) this.#starved.push(channel);
+    if (queuedBytes === 0) this.#line.add(channel);
   }
 
   /** `bytes` of a channel are held no longer. */
@@ -43,30 +51,32 @@ export class Writers {
 
   /** The queue of a waiting writer has become shorter. */
   onShortened(channel: Channel): void {
-    const limit = this.#queueLimit();
-    if (channel.isCongested && channel.send.queuedBytes <= limit / 2 && limit > 0) {
+    if (!channel.isCongested) return;
+    if (channel.send.queuedBytes <= this.#queueLimit() / 2) this.#line.add(channel);
+  }
+
+  /** Wakes those in line, as far as the budget goes and the lanes keep up. */
+  serve(): void {
+    if (this.#line.size === 0) return;
+    let room = this.#budget.free;
+    let places = MOST_READY - this.#backlog();
+    for (const channel of this.#line) {
+      if (room <= 0 || places <= 0) return;
+      this.#line.delete(channel);
       channel.isCongested = false;
+      room -= QUEUE_BYTES_SHORT;
+      places -= 1;
       this.#wake(channel);
-    } else if (channel.isCongested && channel.send.queuedBytes === 0) {
-      this.#starved.push(channel);
     }
   }
 
-  /** Wakes those who wait for the budget, as far as it goes. */
-  feedStarved(): void {
-    let room = this.#budget.free;
-    while (room > 0) {
-      const channel = this.#starved.shift();
-      if (channel === undefined) return;
-      if (!channel.isCongested || channel.isReset) continue;
-      channel.isCongested = false;
-      room -= QUEUE_BYTES_SHORT;
-      this.#wake(channel);
-    }
+  /** The channel has nothing to write any more. */
+  forget(channel: Channel): void {
+    this.#line.delete(channel);
   }
 
   clear(): void {
-    this.#starved.clear();
+    this.#line.clear();
   }
 
   #queueLimit(): number {

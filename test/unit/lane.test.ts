@@ -90,6 +90,20 @@ test('an acknowledgement is owed for frames, within 5 ms, or at once for many by
   assert.equal(lane.isAckDue(20), true);
 });
 
+test('acknowledgements keep their distance, and much that comes at once breaks it', () => {
+  const lane = new Lane(7, new Port(), 0);
+  const receive = (bytes: number, now: number): void => {
+    lane.onReceived(bytes, now);
+    lane.oweAck(now);
+  };
+  receive(40 * 1_024, 10);
+  lane.takeAck(10);
+  receive(40 * 1_024, 10.2);
+  assert.deepEqual([lane.ackDueAt, lane.isAckDue(10.9), lane.isAckDue(11)], [11, false, true]);
+  receive(100 * 1_024, 10.3);
+  assert.equal(lane.isAckDue(10.3), true);
+});
+
 test('silence is counted from the last progress, and from when there was something to wait for', () => {
   const lane = new Lane(1, new Port(), 0);
   assert.equal(lane.silence(5_000), 0);

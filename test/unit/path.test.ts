@@ -158,3 +158,18 @@ test('whatever acknowledgements come, all figures stay within their bounds', () 
     { numRuns: 200 },
   );
 });
+
+test('a short route that loses what a kernel has no room for gets less for a while, a long one does not', () => {
+  const [fast, far] = [new Path(), new Path()];
+  drive(fast, { rate: 500_000, rtt: 0.2 }, 0, 500);
+  drive(far, { rate: 500_000, rtt: 20 }, 0, 500);
+  const before = [fast.cap, far.cap];
+  for (const path of [fast, far]) {
+    ack(path, 801, 1_000, 600, 0);
+    for (let now = 802; now < 812; now += 1) ack(path, now, 1_000, now - 1, 0);
+  }
+  assert.ok(fast.cap <= 800 * 1_024 && fast.cap < before[0]! / 3, `${fast.cap} of ${before[0]}`);
+  assert.ok(far.cap >= before[1]! / 2, `${far.cap} of ${before[1]}`);
+  drive(fast, { rate: 500_000, rtt: 0.2 }, 61_000, 500);
+  assert.ok(fast.cap >= before[0]! / 2, `${fast.cap} again`);
+});
