@@ -185,7 +185,7 @@ export class Downlinks {
       },
       nodeClock,
       {
-        onOpen: (channel, target) => void this.#targets.connect(channel, target),
+        onOpen: (channel, target) => this.#targets.connect(channel, target),
         onLaneEnd: (lane, cause) => this.#onLaneEnd(downlink, lane, cause),
         onGoAway: () => {},
         onClosed: (reason, detail) => {

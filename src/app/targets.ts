@@ -6,7 +6,7 @@ import type { PipeHandler } from '../io/pipe.ts';
 import type { StripedPipe } from '../io/pipe-striped.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
-import { dial } from '../sys/net.ts';
+import { startDial } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
 import { Connections } from './connections.ts';
 import { News } from './news.ts';
@@ -23,7 +23,8 @@ export class Targets {
   readonly #pool: SlabPool;
   readonly #logger: Logger;
   readonly #connections = new Connections();
-  readonly #dials = new Set<AbortController>();
+  /** How to end each attempt that is under way. */
+  readonly #dials = new Set<() => void>();
   readonly #troubles = new News();
 
   constructor(config: TargetsConfig, pool: SlabPool, logger: Logger) {
@@ -33,26 +34,22 @@ export class Targets {
   }
 
   /** Connects a channel to the target, or refuses it. */
-  async connect(channel: StripedPipe, target: Uint8Array): Promise<void> {
+  connect(channel: StripedPipe, target: Uint8Array): void {
     if (target.length > 0) {
       channel.refuse('DENIED', true);
       return;
     }
-    const stop = new AbortController();
-    this.#dials.add(stop);
-    channel.attach(whileDialling(stop));
-    try {
-      const { to, connectTimeout } = this.#config;
-      const socket = await dial(to, { timeout: connectTimeout, signal: stop.signal });
-      channel.accept();
-      this.#connections.join(channel, tcpPipe(socket, this.#pool));
-    } catch (error) {
-      if (!(error instanceof DialError)) throw error;
-      if (error.kind !== 'aborted') this.#note(error);
-      channel.refuse(reasonOf(error), true);
-    } finally {
-      this.#dials.delete(stop);
-    }
+    const { to, connectTimeout } = this.#config;
+    const cancel = startDial(to, { timeout: connectTimeout }, (outcome) => {
+      this.#dials.delete(cancel);
+      if (outcome instanceof DialError) this.#fail(channel, outcome);
+      else {
+        channel.accept();
+        this.#connections.join(channel, tcpPipe(outcome, this.#pool));
+      }
+    });
+    this.#dials.add(cancel);
+    channel.attach(whileDialling(cancel));
   }
 
   /** Resolves when no connection is left. */
@@ -61,8 +58,13 @@ export class Targets {
   }
 
   abort(): void {
-    for (const dialling of this.#dials) dialling.abort();
+    for (const cancel of [...this.#dials]) cancel();
     this.#connections.abort();
+  }
+
+  #fail(channel: StripedPipe, error: DialError): void {
+    if (error.kind !== 'aborted') this.#note(error);
+    channel.refuse(reasonOf(error), true);
   }
 
   #note(error: DialError): void {
@@ -76,13 +78,13 @@ export class Targets {
 }
 
 /** Until the target answers, the channel only may break. */
-function whileDialling(stop: AbortController): PipeHandler {
+function whileDialling(cancel: () => void): PipeHandler {
   return {
     onChunk: (chunk) => chunk.release(),
     onFin() {},
     onDrain() {},
     onFinSent() {},
-    onBroken: () => stop.abort(),
+    onBroken: () => cancel(),
   };
 }
 

@@ -13,11 +13,10 @@ import { DuplexPipe } from './pipe-duplex.ts';
  */
 export function pipeFromDuplex(duplex: Duplex): Pipe {
   duplex.allowHalfOpen = true;
-  return new DuplexPipe({
+  return new DuplexPipe(duplex, {
     reader: (sink) => new SocketReader(duplex, sink),
-    writer: (socket, onDrain) =>
-      new SocketWriter(socket, { limit: duplex.writableHighWaterMark, onDrain }),
-    reset: (socket) => reset(socket),
+    writer: (onDrain) => new SocketWriter(duplex, { limit: duplex.writableHighWaterMark, onDrain }),
+    reset: () => reset(duplex),
   });
 }
 

@@ -7,9 +7,9 @@ import { BrokenPipe, type Pipe, type PipeHandler } from './pipe.ts';
 /** What differs between the kinds of Node `Duplex` that carry a pipe. */
 export interface DuplexParts {
   reader(sink: ReadSink): SocketReader;
-  writer(socket: Duplex, onDrain: () => void): SocketWriter;
+  writer(onDrain: () => void): SocketWriter;
   /** Sends RST, or what comes nearest, and closes. */
-  reset(socket: Duplex): void;
+  reset(): void;
 }
 
 /** A pipe over any Node `Duplex`; `tcpPipe`, `tlsPipe` and `pipeFromDuplex` make them. */
@@ -17,20 +17,20 @@ export class DuplexPipe implements Pipe {
   readonly #socket: Duplex;
   readonly #reader: SocketReader;
   readonly #writer: SocketWriter;
-  readonly #reset: (socket: Duplex) => void;
+  readonly #reset: () => void;
   #handler: PipeHandler | null = null;
   #isAlive = true;
   #isFinQueued = false;
   /** Why it broke, if that was before anybody listened. */
   #cause: BrokenPipe | null = null;
 
-  constructor(parts: DuplexParts) {
+  constructor(socket: Duplex, parts: DuplexParts) {
+    this.#socket = socket;
     this.#reader = parts.reader({
       onChunk: (chunk) => this.#handler!.onChunk(chunk),
       onEnd: () => this.#handler!.onFin(),
     });
-    this.#socket = this.#reader.socket;
-    this.#writer = parts.writer(this.#socket, () => {
+    this.#writer = parts.writer(() => {
       if (this.writable) this.#handler!.onDrain();
     });
     this.#reset = parts.reset;
@@ -78,7 +78,7 @@ export class DuplexPipe implements Pipe {
     this.#isAlive = false;
     this.#reader.stop();
     // A connection that has ended both ways closes by itself; an RST would destroy its last bytes.
-    if (!this.#hasEnded) this.#reset(this.#socket);
+    if (!this.#hasEnded) this.#reset();
   }
 
   get #hasEnded(): boolean {

@@ -14,18 +14,17 @@ const TLS_LIMIT = 1024 * 1024;
 
 /**
  * A pipe over a connected TCP or unix socket, which must not have been read yet and should allow
- * half-open connections. The socket may be moved to another object: read its addresses before, and
- * leave it alone afterwards.
+ * half-open connections. Leave it alone afterwards.
  *
  * Unix sockets have no RST: an abort looks like an end to a peer that does not write.
  */
 export function tcpPipe(socket: Socket, pool: SlabPool): Pipe {
   socket.allowHalfOpen = true;
-  return new DuplexPipe({
+  return new DuplexPipe(socket, {
     reader: (sink) => new SocketReader(socket, sink, { pool }),
-    writer: (duplex, onDrain) =>
-      new SocketWriter(duplex, { limit: TCP_LIMIT, onDrain, probesBeforeFin: true }),
-    reset: (duplex) => reset(duplex),
+    writer: (onDrain) =>
+      new SocketWriter(socket, { limit: TCP_LIMIT, onDrain, probesBeforeFin: true }),
+    reset: () => reset(socket),
   });
 }
 
@@ -36,9 +35,9 @@ export function tcpPipe(socket: Socket, pool: SlabPool): Pipe {
  * our own FIN together with data may show as an end as well.
  */
 export function tlsPipe(secure: TLSSocket, below: Socket, pool: SlabPool): Pipe {
-  return new DuplexPipe({
+  return new DuplexPipe(secure, {
     reader: (sink) => new SocketReader(secure, sink, { pool, below }),
-    writer: (duplex, onDrain) => new SocketWriter(duplex, { limit: TLS_LIMIT, onDrain }),
+    writer: (onDrain) => new SocketWriter(secure, { limit: TLS_LIMIT, onDrain }),
     reset: () => reset(below, secure),
   });
 }

@@ -117,47 +117,58 @@ export function dialInsistently(address: Address, options: InsistentDialOptions)
  * @throws {DialError} if there is no connection in time, or the signal aborts.
  */
 export function dial(address: Address, options: DialOptions): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      ...(address.kind === 'unix'
-        ? { path: address.path }
-        : { host: address.host ?? 'localhost', port: address.port }),
-      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEPALIVE_DELAY,
+  const { signal } = options;
+  return new Promise<Socket>((resolve, reject) => {
+    const cancel = startDial(address, options, (outcome) => {
+      signal?.removeEventListener('abort', cancel);
+      if (outcome instanceof DialError) reject(outcome);
+      else resolve(outcome);
     });
-    socket.pause();
-
-    const timer = setTimeout(() => giveUp('ETIMEDOUT'), options.timeout);
-    const onAbort = (): void => giveUp('ABORT_ERR');
-    const settle = (): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', onAbort);
-      socket.off('error', onError);
-      socket.off('connect', onConnect);
-    };
-    const onConnect = (): void => {
-      settle();
-      socket.on('error', ignore);
-      resolve(socket);
-    };
-    const onError = (error: NodeJS.ErrnoException): void => {
-      settle();
-      reject(new DialError(address, codeOf(error), error));
-    };
-    const giveUp = (code: string): void => {
-      settle();
-      socket.on('error', ignore);
-      socket.destroy();
-      reject(new DialError(address, code));
-    };
-    socket.on('connect', onConnect);
-    socket.on('error', onError);
-    options.signal?.addEventListener('abort', onAbort);
-    if (options.signal?.aborted) onAbort();
+    signal?.addEventListener('abort', cancel);
+    if (signal?.aborted) cancel();
   });
+}
+
+/**
+ * As `dial`, without a promise or a signal, for those who dial often.
+ * @returns ends the attempt, if it has not ended
+ */
+export function startDial(
+  address: Address,
+  options: Pick<DialOptions, 'localAddress' | 'timeout'>,
+  onDone: (outcome: Socket | DialError) => void,
+): () => void {
+  const socket = connect({
+    ...(address.kind === 'unix'
+      ? { path: address.path }
+      : { host: address.host ?? 'localhost', port: address.port }),
+    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEPALIVE_DELAY,
+  });
+  socket.pause();
+  let isDone = false;
+  const timer = setTimeout(() => giveUp('ETIMEDOUT'), options.timeout);
+  socket.on('error', (error: NodeJS.ErrnoException) =>
+    settle(new DialError(address, codeOf(error), error)),
+  );
+  socket.once('connect', () => settle(socket));
+  return () => giveUp('ABORT_ERR');
+
+  function settle(outcome: Socket | DialError): void {
+    if (isDone) return;
+    isDone = true;
+    clearTimeout(timer);
+    onDone(outcome);
+  }
+
+  function giveUp(code: string): void {
+    if (isDone) return;
+    socket.destroy();
+    settle(new DialError(address, code));
+  }
 }
 
 function ignore(): void {}

@@ -5,7 +5,7 @@ import { Chunk } from '../core/chunk.ts';
 import { DOORBELL, ReadBuffer } from '../data/read-buffer.ts';
 import { RecordBuffer } from '../data/record-buffer.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
-import { adopt, divert, isConnected } from './socket-handle.ts';
+import { divert, isConnected, isUnread } from './socket-handle.ts';
 
 export interface ReadSink {
   onChunk(chunk: Chunk): void;
@@ -17,8 +17,8 @@ export interface ReadSink {
  * The reading half of a Node `Duplex`: paused at first, never calls its sink while paused or from
  * inside a call. Errors and 'close' are not its business.
  *
- * A connected `net.Socket` is read into the pool's memory (`socket` is then another object over the
- * same connection), and so is a `TLSSocket`; anything else by 'data' events.
+ * A connected `net.Socket` is read into the pool's memory, and so is a `TLSSocket`; anything else by
+ * 'data' events.
  *
  * Node before 24 hides an RST that follows unread data: its event loop finds the hang-up right after a
  * short read and reports a plain end. Two cures, so that a transfer cut short never looks complete:
@@ -28,7 +28,7 @@ export interface ReadSink {
  *    and the next read meets the RST itself. (Not above TLS nor with 'data' events: there, the end is believed.)
  */
 export class SocketReader {
-  readonly socket: Duplex;
+  readonly #socket: Duplex;
   readonly #sink: ReadSink;
   readonly #below: Socket | null;
   readonly #buffer: ReadBuffer | RecordBuffer | null;
@@ -39,34 +39,25 @@ export class SocketReader {
   /** `below` is the TCP socket that carries `duplex`, where that is a TLS socket. */
   constructor(duplex: Duplex, sink: ReadSink, options: { pool?: SlabPool; below?: Socket } = {}) {
     this.#sink = sink;
-    const { pool } = options;
-    this.socket = duplex;
-    this.#buffer = null;
+    this.#socket = duplex;
     this.#below = options.below ?? null;
     duplex.pause();
-    if (pool !== undefined && options.below !== undefined) {
-      const buffer = new RecordBuffer(pool, doorbell);
-      if (this.#divert(duplex, buffer)) this.#buffer = buffer;
-    } else if (pool !== undefined && duplex instanceof Socket) {
-      const buffer = new ReadBuffer(pool, doorbell);
-      const adopted = this.#adopt(duplex, buffer);
-      if (adopted !== null) [this.socket, this.#buffer] = [adopted, buffer];
-    }
+    this.#buffer = options.pool === undefined ? null : this.#divert(options.pool);
     if (this.#buffer === null) {
       duplex.on('data', (bytes: Buffer) => this.#sink.onChunk(new Chunk(bytes)));
     }
-    this.socket.on('end', () => this.#prove());
+    duplex.on('end', () => this.#prove());
   }
 
   pause(): void {
     this.#paused = true;
-    this.socket.pause();
+    this.#socket.pause();
   }
 
   resume(): void {
     this.#paused = false;
     if (this.#state === 'ended' || this.#buffer?.isHolding) this.#nextTurn();
-    else if (this.#turn === null) this.socket.resume();
+    else if (this.#turn === null) this.#socket.resume();
   }
 
   /** Nothing is read or told any more; the caller destroys the socket. */
@@ -78,8 +69,32 @@ export class SocketReader {
     this.#turn = null;
   }
 
-  #divert(socket: Duplex, buffer: RecordBuffer): boolean {
-    const isDiverted = divert(socket, {
+  #divert(pool: SlabPool): ReadBuffer | RecordBuffer | null {
+    const socket = this.#socket;
+    if (this.#below !== null) return this.#divertRecords(new RecordBuffer(pool, doorbell));
+    return socket instanceof Socket && isUnread(socket)
+      ? this.#divertReads(new ReadBuffer(pool, doorbell))
+      : null;
+  }
+
+  #divertReads(buffer: ReadBuffer): ReadBuffer | null {
+    let last = 0;
+    const isDiverted = divert(this.#socket, {
+      callback: (length) => {
+        last = length;
+        return this.#onRead(length, buffer);
+      },
+      buffer: () => buffer.offer(!this.#paused && buffer.fills(last)),
+    });
+    if (!isDiverted) return null;
+    // Begun once and stopped, the stream needs no first read in the turn after `resume()`, when it may be paused again.
+    this.#socket.read(0);
+    this.#socket.pause();
+    return buffer;
+  }
+
+  #divertRecords(buffer: RecordBuffer): RecordBuffer | null {
+    const isDiverted = divert(this.#socket, {
       callback: (length) => {
         if (this.#state === 'told') return false;
         buffer.landed(length);
@@ -89,23 +104,12 @@ export class SocketReader {
       },
       buffer: () => buffer.offer(),
     });
-    if (!isDiverted) return false;
+    if (!isDiverted) return null;
     // What came before goes first.
-    const early: Buffer | null = socket.read();
+    const early: Buffer | null = this.#socket.read();
     if (early !== null) buffer.keep(new Chunk(early));
-    socket.pause();
-    return true;
-  }
-
-  #adopt(socket: Socket, buffer: ReadBuffer): Socket | null {
-    let last = 0;
-    return adopt(socket, {
-      callback: (length) => {
-        last = length;
-        return this.#onRead(length, buffer);
-      },
-      buffer: () => buffer.offer(!this.#paused && buffer.fills(last)),
-    });
+    this.#socket.pause();
+    return buffer;
   }
 
   #onRead(length: number, buffer: ReadBuffer): boolean {
@@ -113,16 +117,16 @@ export class SocketReader {
     const chunk = buffer.landed(length);
     if (chunk === null) this.#nextTurn();
     else this.#sink.onChunk(chunk);
-    if (!isShort || this.#paused || !this.socket.writableEnded) return true;
+    if (!isShort || this.#paused || !this.#socket.writableEnded) return true;
     this.#nextTurn();
     return false; // stops reading
   }
 
   #prove(): void {
-    if (this.socket.writableEnded) this.#end();
-    else if (this.#below === null) this.socket.write(nothing, (error) => error ?? this.#end());
+    if (this.#socket.writableEnded) this.#end();
+    else if (this.#below === null) this.#socket.write(nothing, (error) => error ?? this.#end());
     else if (isConnected(this.#below)) this.#end();
-    else this.socket.destroy(resetError());
+    else this.#socket.destroy(resetError());
   }
 
   #end(): void {
@@ -135,7 +139,7 @@ export class SocketReader {
     this.#turn ??= setImmediate(() => {
       this.#turn = null;
       this.#tell();
-      if (!this.#paused && this.#state === 'open') this.socket.resume();
+      if (!this.#paused && this.#state === 'open') this.#socket.resume();
     });
   }
 
