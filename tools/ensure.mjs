@@ -36,3 +36,4 @@ if (stale) {
   ]);
 }
 run('the build', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
+run('the bundle', process.execPath, [join(root, 'tools', 'bundle.mjs')]);

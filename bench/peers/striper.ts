@@ -6,7 +6,7 @@ import { establishedAt } from '../proc.ts';
 import { repositoryRoot } from '../root.ts';
 
 /** The command of this project. */
-export const cli = join(repositoryRoot, 'dist', 'src', 'cli', 'main.js');
+export const cli = join(repositoryRoot, 'dist', 'cli', 'main.js');
 export const quiet = ['--admin', 'off', '--log-level', 'warn'];
 
 export interface StripedOptions {

@@ -175,7 +175,7 @@ class World {
 }
 
 const run = promisify(execFile);
-const main = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const EXIT_PORT = 7000;
 const PLAIN_PORT = 7001;
 const ESTABLISHED = '01';

@@ -19,7 +19,7 @@ export interface End {
   readonly signal: NodeJS.Signals | null;
 }
 
-const main = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 /** ms */
 const START_LIMIT = 10_000;
 
