@@ -3,7 +3,7 @@ import { Slab } from '../core/chunk.ts';
 
 /** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
 export const LARGE_SLAB = 512 * 1024;
-/** Bytes of a slab once half of the budget is out, so that a thousand busy sockets each get one. */
+/** Bytes of a slab once a quarter of the budget is out, so that a thousand busy sockets each get one. */
 export const SMALL_SLAB = 64 * 1024;
 
 /** Bytes of slabs at home that are kept for the next taker; what comes home beyond it is garbage. */
@@ -56,7 +56,7 @@ export class SlabPool {
 
   /** A whole slab, whose first reference is the caller's; null when the budget is used up. */
   take(): Slab | null {
-    const size = 2 * this.outBytes + LARGE_SLAB <= this.budget ? LARGE_SLAB : SMALL_SLAB;
+    const size = 4 * this.outBytes + LARGE_SLAB <= this.budget ? LARGE_SLAB : SMALL_SLAB;
     if (this.#outBytes + size > this.budget) return null;
     const slab = this.#free.get(size)?.pop();
     this.#outBytes += size;

@@ -288,6 +288,7 @@ export class Transmitter {
       const demand = { isSparse: false, freeWindow: send.credit, left };
       const lane = this.#laneFor(channel, lanes, demand, now);
       if (lane === null) {
+        if (!lanes.some((each) => this.#takesBulk(each))) return false;
         // The next channel may be in better luck: a wider window, another lane for its OPEN.
         this.#bulk.push(this.#bulk.shift()!);
         skipped += 1;
@@ -300,6 +301,10 @@ export class Transmitter {
       if (send.deficit <= 0) this.#bulk.push(this.#bulk.shift()!);
     }
     return this.#bulk.length === 0;
+  }
+
+  #takesBulk(lane: Lane): boolean {
+    return isOpen(lane) && (!this.#scheduler.usesCap || hasRoom(lane, false));
   }
 
   /** True when windows and the number of its frames let the channel send something new now. */

@@ -16,14 +16,14 @@ function makePool(budget: number, poison?: number): { pool: SlabPool; sizes: num
   };
 }
 
-test('slabs are large while memory is plentiful, small above half of the budget, none above it', () => {
+test('slabs are large while memory is plentiful, small above a quarter of the budget, none above it', () => {
   const { pool } = makePool(4 * MiB);
   const slabs = [];
   for (let slab = pool.take(); slab !== null; slab = pool.take()) slabs.push(slab);
   const large = slabs.filter((slab) => slab.bytes.length === LARGE_SLAB).length;
   const small = slabs.filter((slab) => slab.bytes.length === SMALL_SLAB).length;
-  assert.equal(large, 4);
-  assert.equal(small, 32);
+  assert.equal(large, 2);
+  assert.equal(small, 48);
   assert.equal(pool.outBytes, 4 * MiB);
   for (const slab of slabs) slab.release();
   assert.equal(pool.outBytes, 0);
