@@ -17,7 +17,7 @@ import {
 } from './peers/haproxy.ts';
 import { nginxOnce, nginxTwice } from './peers/nginx.ts';
 import { socatLargeTwice, socatTwice } from './peers/socat.ts';
-import { relay, striped } from './peers/striper.ts';
+import { relay, relayTwice, striped } from './peers/striper.ts';
 import { stunnelPair } from './peers/stunnel.ts';
 
 export const plain = striped(8);
@@ -47,6 +47,7 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     ...(isQuick ? [] : [socatTwice]),
     socatLargeTwice,
     ...agg,
+    relayTwice,
     plain,
   ];
   const encrypted = [haproxyTls, stunnelPair, tls];
@@ -59,15 +60,19 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     haproxyTwice,
     ...(isQuick ? [] : [nginxTwice, socatLargeTwice]),
     ...agg,
+    relayTwice,
     plain,
   ];
-  const dialled = [haproxyTwice, ...(isQuick ? [] : [nginxTwice]), ...agg, plain];
+  const dialled = [haproxyTwice, ...(isQuick ? [] : [nginxTwice]), ...agg, relayTwice, plain];
 
   return [
     ...bulks('bulk', 1, { push: all, pull: some, both: some }, pair),
     ...bulks('bulk-8', 8, { push: some, pull: some, both: some }, pair),
     ...bulks('bulk-100', 100, { push: some, pull: some, both: some }, pair),
-    many(isQuick ? few : [haproxyTwice, haproxyLargeTwice, nginxTwice, plain, tls], haproxyTwice),
+    many(
+      isQuick ? few : [haproxyTwice, haproxyLargeTwice, nginxTwice, relayTwice, plain, tls],
+      haproxyTwice,
+    ),
     lanes(isQuick ? [1, 16] : [1, 2, 4, 8, 16]),
     ...workers(isQuick),
     ping({ ...pair, id: 'ping', contenders: pingers }),

@@ -41,16 +41,24 @@ export function striped(lanes: number, options: StripedOptions = {}): Contender 
   return { name, needs: [], isJustInTime: true, hops: [entry, exit] };
 }
 
+const relayHop: Hop = (lab, listen, to) =>
+  lab.start(listen, process.execPath, [
+    ...[cli, 'relay', `127.0.0.1:${listen}`, '--to', `127.0.0.1:${to}`, ...quiet],
+  ]);
+
 export const relay: Contender = {
   name: 'relay',
   needs: [],
   isJustInTime: true,
-  hops: [
-    (lab, listen, to) =>
-      lab.start(listen, process.execPath, [
-        ...[cli, 'relay', `127.0.0.1:${listen}`, '--to', `127.0.0.1:${to}`, ...quiet],
-      ]),
-  ],
+  hops: [relayHop],
+};
+
+/** Reads and writes on Node's sockets and nothing else: what a pair in Node can reach. */
+export const relayTwice: Contender = {
+  name: 'relay twice',
+  needs: [],
+  isJustInTime: true,
+  hops: [relayHop, relayHop],
 };
 
 const keys = new WeakMap<Lab, string>();

@@ -54,8 +54,10 @@ export class Dispatch {
   }
 
   /** Something was sent: writers may go on. */
-  onTransmitted(): void {
-    for (const channel of this.#transmitter.takeShortened()) this.#writers.onShortened(channel);
+  onTransmitted(now: number): void {
+    for (const channel of this.#transmitter.takeShortened()) {
+      this.#writers.onShortened(channel, now);
+    }
     this.#writers.serve();
   }
 

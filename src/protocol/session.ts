@@ -170,7 +170,7 @@ export class Session {
   transmit(now: number): void {
     if (this.#closed !== null) return;
     this.transmitter.transmit(this.lanes, now);
-    this.dispatch.onTransmitted();
+    this.dispatch.onTransmitted(now);
   }
 
   /** Calls back those who are owed a call. */

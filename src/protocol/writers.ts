@@ -49,10 +49,12 @@ export class Writers {
     this.#budget.give(bytes);
   }
 
-  /** The queue of a waiting writer has become shorter. */
-  onShortened(channel: Channel): void {
-    if (!channel.isCongested) return;
-    if (channel.send.queuedBytes <= this.#queueLimit() / 2) this.#line.add(channel);
+  /** The queue of a waiting writer has become shorter. Interactive ones need not stand in line. */
+  onShortened(channel: Channel, now: number): void {
+    const { send, isCongested } = channel;
+    if (!isCongested || send.queuedBytes > this.#queueLimit() / 2) return;
+    if (send.isSparse(now) && this.#budget.free > 0) this.#release(channel);
+    else this.#line.add(channel);
   }
 
   /** Wakes those in line, as far as the budget goes and the lanes keep up. */
@@ -62,11 +64,9 @@ export class Writers {
     let places = MOST_READY - this.#backlog();
     for (const channel of this.#line) {
       if (room <= 0 || places <= 0) return;
-      this.#line.delete(channel);
-      channel.isCongested = false;
       room -= QUEUE_BYTES_SHORT;
       places -= 1;
-      this.#wake(channel);
+      this.#release(channel);
     }
   }
 
@@ -77,6 +77,12 @@ export class Writers {
 
   clear(): void {
     this.#line.clear();
+  }
+
+  #release(channel: Channel): void {
+    this.#line.delete(channel);
+    channel.isCongested = false;
+    this.#wake(channel);
   }
 
   #queueLimit(): number {

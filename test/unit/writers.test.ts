@@ -35,7 +35,7 @@ class World {
   send(channel: Channel): void {
     const bytes = channel.send.queuedBytes;
     while (channel.send.queuedBytes > 0) channel.send.take(bytes, bytes, 0);
-    this.writers.onShortened(channel);
+    this.writers.onShortened(channel, 0);
   }
 }
 
@@ -46,7 +46,7 @@ test('a writer alone queues ahead of its lanes, up to a limit, and goes on once 
   assert.equal(channel.isCongested, false);
   world.write(channel, 100_000);
   assert.equal(channel.isCongested, true);
-  world.writers.onShortened(channel);
+  world.writers.onShortened(channel, 0);
   world.writers.serve();
   assert.deepEqual(world.woken, [], 'its queue is as long as it was');
   world.send(channel);
@@ -58,7 +58,7 @@ test('where many wait for the lanes, a writer stands in line with its first byte
   const world = new World();
   world.backlog = 16;
   const channels = Array.from({ length: 40 }, (_, at) => world.channel(at + 1));
-  for (const channel of channels) world.write(channel, 1_000);
+  for (const channel of channels) world.write(channel, 20_000);
   assert.ok(channels.every(({ isCongested }) => isCongested));
   for (const channel of channels) world.send(channel);
   world.writers.serve();
@@ -69,7 +69,7 @@ test('where many wait for the lanes, a writer stands in line with its first byte
   // Who has had a turn stands behind those who have not.
   for (const id of [...world.woken]) {
     world.backlog = 16;
-    world.write(channels[id - 1]!, 1_000);
+    world.write(channels[id - 1]!, 20_000);
     world.send(channels[id - 1]!);
   }
   world.backlog = 0;
@@ -78,6 +78,17 @@ test('where many wait for the lanes, a writer stands in line with its first byte
     world.woken.slice(0, 40),
     channels.map(({ id }) => id),
   );
+});
+
+test('an interactive writer that had to wait for the lanes does not stand in line behind bulk', () => {
+  const world = new World();
+  world.backlog = 16;
+  const [bulk, interactive] = [world.channel(1), world.channel(2)];
+  world.write(bulk, 20_000);
+  world.write(interactive, 100);
+  assert.equal(interactive.isCongested, true);
+  for (const channel of [bulk, interactive]) world.send(channel);
+  assert.deepEqual(world.woken, [2]);
 });
 
 test('a writer that meets an empty budget is woken by what returns to it, and not after it has gone', () => {
