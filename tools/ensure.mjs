@@ -1,4 +1,4 @@
-// Brings a bare clone to a built state: installs what is missing, then compiles what has changed.
+// Brings a bare clone to a built state: installs what is missing, compiles what has changed, and bundles it.
 // Uses only what Node ships, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';

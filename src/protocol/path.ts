@@ -32,6 +32,7 @@ const LATE_UNKNOWN = 1_000;
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
 const MAX_CHUNK = 512 * 1024;
+
 /** An acknowledgement, and the last of the flights that it ends. */
 export interface Acknowledged {
   /** Newly acknowledged. */

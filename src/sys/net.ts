@@ -151,17 +151,27 @@ export function startDial(
   socket.pause();
   let isDone = false;
   const timer = setTimeout(() => giveUp('ETIMEDOUT'), options.timeout);
-  socket.on('error', (error: NodeJS.ErrnoException) =>
-    settle(new DialError(address, codeOf(error), error)),
-  );
-  socket.once('connect', () => settle(socket));
+  socket.on('error', onError);
+  socket.on('connect', onConnect);
   return () => giveUp('ABORT_ERR');
 
   function settle(outcome: Socket | DialError): void {
     if (isDone) return;
     isDone = true;
     clearTimeout(timer);
+    // The socket outlives its dial, and must not keep what belongs to it.
+    socket.off('error', onError);
+    socket.off('connect', onConnect);
+    socket.on('error', ignore);
     onDone(outcome);
+  }
+
+  function onConnect(): void {
+    settle(socket);
+  }
+
+  function onError(error: NodeJS.ErrnoException): void {
+    settle(new DialError(address, codeOf(error), error));
   }
 
   function giveUp(code: string): void {

@@ -65,7 +65,7 @@ function fieldsOf(socket: Duplex): Fields | null {
   return known;
 }
 
-/** True if no byte was read yet, and there is a connection to read from. */
+/** True for a `net.Socket` itself that is connected and of which no byte was read yet. */
 export function isUnread(socket: Socket): boolean {
   return (
     socket.constructor === Socket &&
