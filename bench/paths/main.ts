@@ -1,6 +1,6 @@
 // Measures entry and exit across a packet-level emulator: npm run paths -- --help
 import { UsageError } from '../../src/core/usage-error.ts';
-import { describeMachine } from '../machine.ts';
+import { describeMachine, projectVersion } from '../machine.ts';
 import { Emulator, emulatorIn } from './emulator.ts';
 import { faultScenarios } from './faults.ts';
 import { help, type Options, parseOptions } from './options.ts';
@@ -91,7 +91,8 @@ async function measure(
   }
   const complaint = complaints.size === 0 ? null : [...complaints].join('; ');
   const date = new Date().toISOString().slice(0, 10);
-  return { id: scenario.id, congestion, samples, failures, complaint, date };
+  const version = projectVersion();
+  return { id: scenario.id, congestion, samples, failures, complaint, date, version };
 }
 
 async function once(scenario: Scenario, emulator: Emulator): Promise<Sample> {

@@ -89,7 +89,8 @@ function stamp(results: readonly Result[]): string {
   const dates = results.map(({ date }) => date).toSorted();
   const runs = Math.min(...results.map(({ samples }) => samples.length));
   const when = dates[0] === dates.at(-1) ? dates[0] : `${dates[0]} to ${dates.at(-1)}`;
-  return `Medians of at least ${runs} runs, and in brackets their least and most; ${when}.`;
+  const versions = [...new Set(results.map(({ version }) => version))].join(', ');
+  return `Medians of at least ${runs} runs, and in brackets their least and most; version ${versions}, ${when}.`;
 }
 
 function troubles(scenarios: readonly Scenario[], results: readonly Result[]): string[] {

@@ -13,6 +13,8 @@ export interface Result {
   /** Why figures are not to be trusted, by the emulator's own check. */
   readonly complaint: string | null;
   readonly date: string;
+  /** Of this project. */
+  readonly version: string;
 }
 
 const path = join(repositoryRoot, 'docs', 'paths.json');
