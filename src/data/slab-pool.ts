@@ -6,8 +6,11 @@ export const LARGE_SLAB = 512 * 1024;
 /** Bytes of a slab once a quarter of the budget is out, so that a thousand busy sockets each get one. */
 export const SMALL_SLAB = 64 * 1024;
 
-/** Bytes of slabs at home that are kept for the next taker; what comes home beyond it is garbage. */
-const MAX_FREE_BYTES = 16 * 1024 * 1024;
+/**
+ * Slabs at home are kept for the next taker: so many bytes, and as many again as are out, so that a load
+ * that comes and goes does not make garbage of the same slabs all the time. The rest is let go.
+ */
+const MIN_FREE_BYTES = 16 * 1024 * 1024;
 
 export interface SlabPoolOptions {
   /** Fresh memory of exactly `size` bytes, garbage-collected; its content does not matter. */
@@ -89,9 +92,18 @@ export class SlabPool {
     this.#outBytes -= size;
     assert(this.#outBytes >= 0, 'a slab comes home once');
     if (this.#poison !== undefined) slab.bytes.fill(this.#poison);
-    if (this.#freeBytes + size > MAX_FREE_BYTES) return;
     this.#freeBytes += size;
     this.#free.get(size)?.push(slab);
+    // What comes home was wanted lately, so those of the other size make way first.
+    this.#letGo(size === LARGE_SLAB ? SMALL_SLAB : LARGE_SLAB);
+    this.#letGo(size);
+  }
+
+  #letGo(size: number): void {
+    while (this.#freeBytes > MIN_FREE_BYTES + this.#outBytes) {
+      if (this.#free.get(size)?.pop() === undefined) return;
+      this.#freeBytes -= size;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Slab } from '../../src/core/chunk.ts';
 import { LARGE_SLAB, SlabPool, SMALL_SLAB } from '../../src/data/slab-pool.ts';
 
 const MiB = 1024 * 1024;
@@ -37,14 +38,36 @@ test('a thousand holders stay within the budget', () => {
   for (const slab of slabs) slab.release();
 });
 
-test('slabs are used again, and no more than 16 MiB of them are kept', () => {
-  const { pool, sizes } = makePool(256 * MiB);
-  const first = Array.from({ length: 64 }, () => pool.take());
-  for (const slab of first) slab?.release();
-  const before = sizes.length;
-  const second = Array.from({ length: 64 }, () => pool.take());
-  assert.equal(sizes.length - before, 32, 'half of 32 MiB was kept');
-  for (const slab of second) slab?.release();
+function takeMany(pool: SlabPool, count: number): Slab[] {
+  return Array.from({ length: count }, () => pool.take()).filter((slab) => slab !== null);
+}
+
+function releaseAll(slabs: Slab[]): void {
+  for (const slab of slabs.splice(0)) slab.release();
+}
+
+test('slabs are used again: as much as is out, and 16 MiB, are kept', () => {
+  const { pool, sizes } = makePool(1024 * MiB);
+  const busy = takeMany(pool, 32);
+  const first = takeMany(pool, 128);
+  releaseAll(first);
+  assert.equal(sizes.length, 160);
+  const second = takeMany(pool, 128);
+  assert.equal(sizes.length - 160, 64, '16 MiB and the 16 of the busy were kept');
+  releaseAll(second);
+  releaseAll(busy);
+  const third = takeMany(pool, 128);
+  assert.equal(sizes.length - 224, 96, '16 MiB were kept');
+  releaseAll(third);
+});
+
+test('slabs of a size that is not wanted any more make way for those that are', () => {
+  const { pool, sizes } = makePool(64 * MiB);
+  // The crowd takes small ones, too, which fill all the room there is at home.
+  releaseAll(takeMany(pool, 1000).reverse());
+  const crowd = sizes.length;
+  for (let round = 0; round < 10; round += 1) releaseAll(takeMany(pool, 6));
+  assert.ok(sizes.length - crowd <= 6, `${sizes.length - crowd} fresh slabs for 6 at a time`);
 });
 
 test('a slab is open to one filling at a time, and its rest serves the next one', () => {
