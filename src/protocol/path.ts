@@ -67,12 +67,19 @@ export class Path {
   readonly #delivery = new DeliveryRate();
   readonly #growth = new Growth();
   #cap = INITIAL_CAP;
+  // Asked for each lane and frame, and changed by acknowledgements only.
+  #rate = 0;
+  #chunk = 0;
   #lastAckAt: number | null = null;
   #wasOverdue = false;
   /** When the short route last lost what it had no memory for. */
   #overfilledAt = Number.NEGATIVE_INFINITY;
   /** Since when data has waited because this lane is full. */
   #fullSince: number | null = null;
+
+  constructor() {
+    this.#estimate();
+  }
 
   /** Smoothed RTT, ms; 0 before the first sample. */
   get srtt(): number {
@@ -99,8 +106,7 @@ export class Path {
 
   /** Estimated delivery rate, bytes per ms. */
   get rate(): number {
-    const { current } = this.#delivery;
-    return current > 0 ? current : this.#cap / this.minRtt;
+    return this.#rate;
   }
 
   /** What the full lane has carried over seconds, bytes per ms: the rate without its bursts. */
@@ -144,9 +150,7 @@ export class Path {
 
   /** Payload bytes of a frame on this lane. */
   get chunk(): number {
-    // Several chunks must fit under the cap, or acknowledgements could not overlap with sending.
-    const most = Math.min(MAX_CHUNK, this.#cap / 4);
-    return Math.floor(Math.max(MIN_CHUNK, Math.min(most, this.rate * CHUNK_TIME)));
+    return this.#chunk;
   }
 
   /** When the last of `inFlight` bytes, sent now, should be acknowledged: ms from now. */
@@ -187,9 +191,20 @@ export class Path {
     if (isOverdue && this.habitualGap === 0) this.#delivery.forgetBest();
     if (sample !== null) this.#noteRate(sample, isOfFull || isOverdue, now);
     if (isOfFull) this.#growth.note(rtt - this.minRtt, this.minRtt, this.srtt, now);
+    this.#estimate();
     if (!this.#growth.isOn || this.#isSparing(now)) this.#cap = this.#steadyCap(now);
     else if (isOfFull)
       this.#cap = Math.min(MAX_CAP, this.#cap + this.#growth.by(bytes, this.#cap, this.minRtt));
+    else return;
+    this.#estimate();
+  }
+
+  #estimate(): void {
+    const { current } = this.#delivery;
+    this.#rate = current > 0 ? current : this.#cap / this.minRtt;
+    // Several chunks must fit under the cap, or acknowledgements could not overlap with sending.
+    const most = Math.min(MAX_CHUNK, this.#cap / 4);
+    this.#chunk = Math.floor(Math.max(MIN_CHUNK, Math.min(most, this.#rate * CHUNK_TIME)));
   }
 
   /** In the last `time` ms up to now nobody could have heard of the route. */
@@ -204,6 +219,7 @@ export class Path {
     this.#trips.cancelProbe();
     this.#cap = INITIAL_CAP;
     this.#lastAckAt = null;
+    this.#estimate();
   }
 
   /** True when the minimum RTT is stale and the lane should drain its queue for one RTT. */
