@@ -27,6 +27,9 @@ const ALIGNMENT = 64;
  *     idle --short read--> copied chunk, idle
  *     idle --full read---> held in a slab --read--> chunk over the slab --full read--> chunk ...
  *                                                         '--short read--> idle
+ *
+ * What fills the doorbell for the first time is a chunk by itself: of a thousand sockets that come at
+ * once, so much is read, and whoever takes it can say that no more is wanted yet.
  */
 export class ReadBuffer {
   readonly #pool: SlabPool;
@@ -35,6 +38,7 @@ export class ReadBuffer {
   /** Bytes of the slab behind `at` and the headroom that are read and not yet a chunk. */
   #held = 0;
   #offered: Uint8Array;
+  #hasFilled = false;
 
   /** `doorbell` may be shared: it is in use only between a read and `landed()`. */
   constructor(pool: SlabPool, doorbell: Uint8Array) {
@@ -76,9 +80,9 @@ export class ReadBuffer {
       if (this.#filling === null) return this.#copy(bytes);
       this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
       this.#held = length;
-      return null;
-    }
-    this.#held += length;
+      if (this.#hasFilled) return null;
+    } else this.#held += length;
+    this.#hasFilled = true;
     return this.#carve(this.#filling);
   }
 

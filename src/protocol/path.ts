@@ -22,7 +22,7 @@ const FAST_BURST_TIME = 5;
 const SHORT_RTT = 5;
 const LOSS_SILENCE = 180;
 const SPARING_TIME = 600_000;
-const SPARING_BYTES = 256 * 1024;
+const SPARING_BYTES = 512 * 1024;
 /** Of what the bare route holds, so much is in flight while a probe lets the queue drain. */
 const PROBE_SHARE = 0.9;
 /** Lateness below this is no news, ms; the same while the round trip is not known. */

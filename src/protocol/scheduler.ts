@@ -70,7 +70,7 @@ const adaptive: Scheduler = {
     let totalRate = 0;
     for (const lane of lanes) {
       if (lane.health !== 'good' || lane.isDraining) continue;
-      const eta = lane.eta(demand.isSparse ? 0 : lane.path.chunk, now);
+      const eta = lane.eta(demand.isSparse ? 0 : frameBytes(lane, demand), now);
       totalRate += lane.path.rate;
       if (eta < fastestEta) fastestEta = eta;
       if (eta < bestEta && lane.port.writable && hasRoom(lane, demand.isSparse)) {
@@ -84,7 +84,7 @@ const adaptive: Scheduler = {
       if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
       if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
     }
-    return longerFrames(lanes, best, bestEta, now);
+    return longerFrames(lanes, best, demand, now);
   },
 };
 
@@ -92,13 +92,19 @@ const adaptive: Scheduler = {
  * Where arrivals are nearly the same, as they are on short routes, bulk takes the lane with the
  * longest frames: it has shown more, and long frames cost less.
  */
-function longerFrames(lanes: readonly Lane[], best: Lane, bestEta: number, now: number): Lane {
+function longerFrames(lanes: readonly Lane[], best: Lane, demand: Demand, now: number): Lane {
+  const latest = best.eta(frameBytes(best, demand), now) + NEARLY_SAME;
   let longest = best;
   for (const lane of lanes) {
     if (lane.path.chunk <= longest.path.chunk || !isOpen(lane) || !hasRoom(lane, false)) continue;
-    if (lane.eta(lane.path.chunk, now) <= bestEta + NEARLY_SAME) longest = lane;
+    if (lane.eta(frameBytes(lane, demand), now) <= latest) longest = lane;
   }
   return longest;
+}
+
+/** Bytes of a bulk frame on the lane. */
+function frameBytes(lane: Lane, { freeWindow }: Demand): number {
+  return Math.min(lane.path.chunk, freeWindow);
 }
 
 /** The 2014 project's first mode: each frame to the next lane that is not congested. */

@@ -85,6 +85,24 @@ test('no read overwrites a chunk, whatever sockets share the slabs', () => {
   tryReaders((...where) => new Socket(...where), length, { maxLength: 60, numRuns: 60 });
 });
 
+test('the first read is passed on at once, later bursts wait for their second', () => {
+  const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
+  const sockets = [0, 1, 2].map((start) => new Socket(pool, new Uint8Array(DOORBELL), start));
+  for (const socket of sockets) {
+    socket.receive(DOORBELL);
+    assert.equal(socket.chunks.length, 1, 'its taker may pause it now');
+  }
+  const [socket] = sockets;
+  socket!.releaseOne();
+  socket!.receive(10); // the burst has ended
+  socket!.releaseOne();
+  socket!.receive(DOORBELL);
+  assert.equal(socket!.chunks.length, 0, 'held');
+  socket!.receive(100);
+  assert.equal(socket!.chunks[0]?.chunk.length, DOORBELL + 100);
+  for (const each of sockets) each.end();
+});
+
 test('a small read pins no slab', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
   const socket = new Socket(pool, new Uint8Array(DOORBELL), 0);
