@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
@@ -9,7 +8,7 @@ import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
-import { dial, type Listener, listen, peerOf } from '../sys/net.ts';
+import { type Listener, listen, peerOf, startDial } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
 import type { RelayConfig } from './config.ts';
 import type { Readiness, Service } from './service.ts';
@@ -35,7 +34,6 @@ class Relay implements Service {
   readonly #pool: SlabPool;
   readonly #startedAt = nodeClock.now();
   readonly #connections = new Map<number, Connection>();
-  readonly #closing = new AbortController();
   #listener: Listener | null = null;
   #isDraining = false;
   #onIdle: (() => void) | null = null;
@@ -47,7 +45,6 @@ class Relay implements Service {
     this.#config = config;
     this.#logger = logger;
     this.#target = formatAddress(config.to);
-    setMaxListeners(0, this.#closing.signal); // every dial under way listens
     this.#pool = new SlabPool({
       allocate: (size) => Buffer.allocUnsafe(size),
       budget: config.memory,
@@ -114,7 +111,6 @@ class Relay implements Service {
   async close(): Promise<void> {
     this.#isDraining = true;
     const closed = this.#listener?.close();
-    this.#closing.abort();
     for (const connection of this.#connections.values()) connection.abort();
     this.#connections.clear();
     this.#onIdle?.();
@@ -127,17 +123,16 @@ class Relay implements Service {
     const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
     this.#connections.set(connection.id, connection);
     const { to, connectTimeout: timeout } = this.#config;
-    dial(to, { timeout, signal: this.#closing.signal }).then(
-      (target) => {
-        const far = tcpPipe(target, this.#pool);
-        connection.join(far, (outcome) => this.#onClosed(connection, outcome));
-      },
-      (error: unknown) => this.#onRefused(connection, error),
-    );
+    connection.cancelDial = startDial(to, { timeout }, (outcome) => {
+      if (outcome instanceof DialError) this.#onRefused(connection, outcome);
+      else {
+        const far = tcpPipe(outcome, this.#pool);
+        connection.join(far, (end) => this.#onClosed(connection, end));
+      }
+    });
   }
 
-  #onRefused(connection: Connection, error: unknown): void {
-    if (!(error instanceof DialError)) throw error;
+  #onRefused(connection: Connection, error: DialError): void {
     if (error.kind === 'aborted') return;
     this.#refused += 1;
     connection.abort();
@@ -168,8 +163,8 @@ class Connection {
   readonly id: number;
   readonly peer: string;
   bridge: Bridge | null = null;
+  cancelDial: (() => void) | null = null;
   readonly #near: Pipe;
-  #isAborted = false;
 
   constructor(id: number, peer: string, near: Pipe) {
     this.id = id;
@@ -178,12 +173,11 @@ class Connection {
   }
 
   join(far: Pipe, onClosed: (outcome: BridgeOutcome) => void): void {
-    if (this.#isAborted) far.abort();
-    else this.bridge = new Bridge(this.#near, far, onClosed);
+    this.bridge = new Bridge(this.#near, far, onClosed);
   }
 
   abort(): void {
-    this.#isAborted = true;
+    this.cancelDial?.();
     this.#near.abort();
     this.bridge?.abort();
   }
