@@ -16,6 +16,7 @@ import {
   haproxyTwice,
 } from './peers/haproxy.ts';
 import { nginxOnce, nginxTwice } from './peers/nginx.ts';
+import { nodePipeTwice } from './peers/node.ts';
 import { socatLargeTwice, socatTwice } from './peers/socat.ts';
 import { relay, relayTwice, striped } from './peers/striper.ts';
 import { stunnelPair } from './peers/stunnel.ts';
@@ -34,6 +35,7 @@ export interface Scope {
 /** All that can be measured, in the order of the report. */
 export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope): Measure[] {
   const agg = withAggTunnel ? [aggTunnel] : [];
+  const floors = [nodePipeTwice, relayTwice];
   const few = [haproxyTwice, plain];
   const some = isQuick
     ? few
@@ -47,7 +49,7 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     ...(isQuick ? [] : [socatTwice]),
     socatLargeTwice,
     ...agg,
-    relayTwice,
+    ...floors,
     plain,
   ];
   const encrypted = [haproxyTls, stunnelPair, tls];
@@ -60,10 +62,10 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     haproxyTwice,
     ...(isQuick ? [] : [nginxTwice, socatLargeTwice]),
     ...agg,
-    relayTwice,
+    ...floors,
     plain,
   ];
-  const dialled = [haproxyTwice, ...(isQuick ? [] : [nginxTwice]), ...agg, relayTwice, plain];
+  const dialled = [haproxyTwice, ...(isQuick ? [] : [nginxTwice]), ...agg, ...floors, plain];
 
   return [
     ...bulks('bulk', 1, { push: all, pull: some, both: some }, pair),
