@@ -8,8 +8,9 @@ import {
   haproxyTwice,
 } from './peers/haproxy.ts';
 import { nginxTwice } from './peers/nginx.ts';
+import { nodePipeTwice } from './peers/node.ts';
 import { socatLargeTwice } from './peers/socat.ts';
-import { relay } from './peers/striper.ts';
+import { relay, relayTwice } from './peers/striper.ts';
 import { stunnelPair } from './peers/stunnel.ts';
 import { findMeasure, type RunResult, valuesOf } from './result.ts';
 import { ratio, spread } from './statistics.ts';
@@ -23,6 +24,8 @@ export interface Bar {
   /** Without rivals the figure itself is judged, in this unit. */
   readonly rivals: readonly string[];
   readonly unit: string;
+  /** What does less than ours in Node: the best of them shows what could be reached. */
+  readonly floors?: readonly string[];
   /** Without either it is reported and not judged. */
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -56,6 +59,18 @@ export function find(bar: Bar, run: RunResult): Finding | null {
   return { value, rival: bar.rivals.length > 1 ? best.name : null };
 }
 
+/** How the best of the bar's floors would be judged; null if there is none. */
+export function findFloor(bar: Bar, run: RunResult): Finding | null {
+  const sign = bar.atMost === undefined ? 1 : -1;
+  const [best] = (bar.floors ?? [])
+    .flatMap((subject) => {
+      const finding = find({ ...bar, subject }, run);
+      return finding === null ? [] : [{ value: finding.value, rival: subject }];
+    })
+    .toSorted((a, b) => sign * (b.value - a.value));
+  return best ?? null;
+}
+
 export function isMet(bar: Bar, { value }: Finding): boolean {
   return value >= (bar.atLeast ?? -Infinity) && value <= (bar.atMost ?? Infinity);
 }
@@ -64,11 +79,13 @@ export function barsFor(run: RunResult): Bar[] {
   // Node 22 and later encrypt faster.
   const isFast = Number(/\d+/.exec(run.machine.node)?.[0]) >= 22;
   const rate = { figure: 'rate', subject: plain.name, unit: '×' };
+  const floors = [nodePipeTwice.name, relayTwice.name];
   const agg = { subject: plain.name, rivals: [aggTunnel.name], unit: '×' };
   return [
     {
       ...rate,
       claim: 'plain pair, 1 connection: throughput against HAProxy twice',
+      floors,
       measure: 'bulk',
       rivals: [haproxyTwice.name],
       atLeast: 1.7,
@@ -76,6 +93,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'the same against the best copying peer (HAProxy 64 KiB, nginx, socat 64 KiB)',
+      floors,
       measure: 'bulk',
       rivals: [haproxyLargeTwice.name, nginxTwice.name, socatLargeTwice.name],
       atLeast: 1.0,
@@ -89,6 +107,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'plain pair: CPU per GB against HAProxy twice',
+      floors,
       measure: 'bulk',
       figure: 'cpu',
       rivals: [haproxyTwice.name],
@@ -113,6 +132,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'plain pair: ping-pong p50 against HAProxy twice',
+      floors,
       measure: 'ping',
       figure: 'p50',
       rivals: [haproxyTwice.name],
@@ -121,6 +141,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'the same, p99',
+      floors,
       measure: 'ping',
       figure: 'p99',
       rivals: [haproxyTwice.name],
@@ -129,6 +150,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'plain pair: connections per second against HAProxy twice',
+      floors,
       measure: 'connections',
       figure: 'perSecond',
       rivals: [haproxyTwice.name],
@@ -165,6 +187,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: '1,000 connections pushing: throughput against HAProxy twice',
+      floors,
       measure: 'many',
       rivals: [haproxyTwice.name],
       atLeast: 1.0,

@@ -48,7 +48,7 @@ function barText(runs: readonly RunResult[], judged: RunResult): string {
   const others = runs.filter((run) => run !== judged).map(({ congestion }) => congestion);
   const more =
     others.length === 0 ? '' : ` The figures under ${others.join(', ')} are for comparison.`;
-  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table.`;
+  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table; the last column tells how the best would be judged that does less in Node.`;
 }
 
 function markdownTable({ header, rows }: Table): string {

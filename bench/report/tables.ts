@@ -1,4 +1,4 @@
-import { barsFor, find, isMet } from '../bars.ts';
+import { type Bar, barsFor, type Finding, find, findFloor, isMet } from '../bars.ts';
 import type { MeasureResult, RunResult } from '../result.ts';
 import { ratio, spread } from '../statistics.ts';
 
@@ -38,32 +38,36 @@ export function failures({ rows }: MeasureResult): string[] {
   );
 }
 
-/** The bars, judged in the run under the machine's own congestion control, shown for all runs. */
+/**
+ * The bars, judged in the run under the machine's own congestion control, shown for all runs. The
+ * last figures are those of the best that does less in Node.
+ */
 export function barTable(runs: readonly RunResult[]): Table {
   const [first] = runs;
-  const header = ['', 'bar', ...runs.map(({ congestion }) => congestion), ''];
-  if (first === undefined) return { header, rows: [] };
-  return {
-    header,
-    rows: barsFor(first).map((bar) => {
-      const { claim, unit, atLeast, atMost } = bar;
-      const digits = unit === '×' ? 2 : 0;
-      const limit = atLeast ?? atMost;
-      const sense = atLeast === undefined ? '≤' : '≥';
-      const findings = runs.map((run) => ({ run, finding: find(bar, run) }));
-      const judged = findings.find(({ run }) => run.isDefault)?.finding ?? null;
-      return [
-        claim,
-        limit === undefined ? 'reported' : `${sense} ${decimal(limit, digits)}${unit}`,
-        ...findings.map(({ finding }) => {
-          if (finding === null) return '–';
-          const rival = finding.rival === null ? '' : ` (${finding.rival})`;
-          return `${decimal(finding.value, digits)}${unit}${rival}`;
-        }),
-        limit === undefined || judged === null ? '' : isMet(bar, judged) ? 'met' : 'missed',
-      ];
-    }),
+  const header = ['', 'bar', ...runs.map(({ congestion }) => congestion), '', 'floor in Node'];
+  const bars = first === undefined ? [] : barsFor(first);
+  return { header, rows: bars.map((bar) => barRow(bar, runs)) };
+}
+
+function barRow(bar: Bar, runs: readonly RunResult[]): string[] {
+  const digits = bar.unit === '×' ? 2 : 0;
+  const limit = bar.atLeast ?? bar.atMost;
+  const sense = bar.atLeast === undefined ? '≤' : '≥';
+  const cell = (finding: Finding | null): string => {
+    if (finding === null) return '–';
+    const { value, rival } = finding;
+    return `${decimal(value, digits)}${bar.unit}${rival === null ? '' : ` (${rival})`}`;
   };
+  const judge = runs.find(({ isDefault }) => isDefault);
+  const judged = judge === undefined ? null : find(bar, judge);
+  const verdict = judged !== null && isMet(bar, judged) ? 'met' : 'missed';
+  return [
+    bar.claim,
+    limit === undefined ? 'reported' : `${sense} ${decimal(limit, digits)}${bar.unit}`,
+    ...runs.map((run) => cell(find(bar, run))),
+    limit === undefined || judged === null ? '' : verdict,
+    judge === undefined || bar.floors === undefined ? '' : cell(findFloor(bar, judge)),
+  ];
 }
 
 function decimal(value: number, digits: number): string {
