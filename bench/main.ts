@@ -49,7 +49,11 @@ function choose(options: Options): Measure[] {
   });
   if (options.only.length === 0)
     return all.filter(({ id }) => !options.isQuick || !slow.includes(id));
-  const chosen = all.filter(({ id }) => options.only.some((name) => id.startsWith(name)));
+  const chosen = all.filter(({ id }) =>
+    options.only.some((name) =>
+      all.some((one) => one.id === name) ? id === name : id.startsWith(name),
+    ),
+  );
   if (chosen.length === 0) {
     throw new UsageError(`no measure is called ${options.only.join(' or ')}; --list shows them`);
   }

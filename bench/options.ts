@@ -73,7 +73,7 @@ function number(
 export const help = `usage: npm run bench -- [options]
 
   --quick              fewer measures and contenders, shorter rounds: two or three minutes
-  --only NAME,...      the measures whose names begin so
+  --only NAME,...      the measures of these names, or whose names begin so
   --rounds N           rounds of each measure (default 5; quick 3)
   --seconds S          how long a sample counts (default 2; quick 0.6)
   --cc NAME            under this congestion control, in a network namespace of its own

@@ -93,7 +93,7 @@ const how = `- Rounds alternate, A B C A B C, in one run, after one round that d
 const yourself = `\`\`\`
 npm run bench                      everything; tens of minutes
 npm run bench -- --quick           two or three minutes
-npm run bench -- --only bulk,ping  measures whose names begin so; --list shows the names
+npm run bench -- --only bulk,tls-  measures of these names, or whose names begin so; --list shows them
 npm run bench -- --cc cubic        under another congestion control, in a network namespace of its own
 npm run bench -- --with-agg-tunnel builds aggligator's tunnel with cargo, and compares to it
 \`\`\`
