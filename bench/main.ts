@@ -12,6 +12,7 @@ import {
   widenPath,
 } from './machine.ts';
 import type { Measure } from './measure.ts';
+import { named } from './named.ts';
 import { help, type Options, parseOptions } from './options.ts';
 import { installAggTunnel } from './peers/agg-tunnel.ts';
 import { keep, publish } from './report/store.ts';
@@ -49,11 +50,7 @@ function choose(options: Options): Measure[] {
   });
   if (options.only.length === 0)
     return all.filter(({ id }) => !options.isQuick || !slow.includes(id));
-  const chosen = all.filter(({ id }) =>
-    options.only.some((name) =>
-      all.some((one) => one.id === name) ? id === name : id.startsWith(name),
-    ),
-  );
+  const chosen = named(all, options.only);
   if (chosen.length === 0) {
     throw new UsageError(`no measure is called ${options.only.join(' or ')}; --list shows them`);
   }

@@ -1,7 +1,6 @@
 import { connect, createServer } from 'node:net';
 
-// node-pipe.js PORT TARGET: what Node's documentation would make a relay of, and what no proxy that
-// is written with Node's sockets can be far below.
+// node-pipe.js PORT TARGET: the plainest relay that Node offers, to compare with.
 
 const [port, target] = process.argv.slice(2).map(Number);
 const host = '127.0.0.1';

@@ -1,6 +1,7 @@
 // Measures entry and exit across a packet-level emulator: npm run paths -- --help
 import { UsageError } from '../../src/core/usage-error.ts';
 import { describeMachine, projectVersion } from '../machine.ts';
+import { named } from '../named.ts';
 import { Emulator, emulatorIn } from './emulator.ts';
 import { faultScenarios } from './faults.ts';
 import { help, type Options, parseOptions } from './options.ts';
@@ -61,9 +62,7 @@ async function main(): Promise<number> {
 /** @throws {UsageError} if nothing is chosen */
 function choose(only: readonly string[]): Scenario[] {
   if (only.length === 0) return all.filter(({ isSlow = false }) => !isSlow);
-  const chosen = all.filter(({ id }) =>
-    only.some((name) => (all.some((one) => one.id === name) ? id === name : id.startsWith(name))),
-  );
+  const chosen = named(all, only);
   if (chosen.length > 0) return chosen;
   throw new UsageError(`no case is called ${only.join(' or ')}; --list shows them`);
 }

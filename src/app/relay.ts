@@ -124,6 +124,7 @@ class Relay implements Service {
     this.#connections.set(connection.id, connection);
     const { to, connectTimeout: timeout } = this.#config;
     connection.cancelDial = startDial(to, { timeout }, (outcome) => {
+      connection.cancelDial = null;
       if (outcome instanceof DialError) this.#onRefused(connection, outcome);
       else {
         const far = tcpPipe(outcome, this.#pool);
@@ -163,6 +164,7 @@ class Connection {
   readonly id: number;
   readonly peer: string;
   bridge: Bridge | null = null;
+  /** Ends the attempt to reach the target, while there is one. */
   cancelDial: (() => void) | null = null;
   readonly #near: Pipe;
 

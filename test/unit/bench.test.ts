@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { barsFor, find, isMet } from '../../bench/bars.ts';
 import { catalogue } from '../../bench/catalogue.ts';
 import type { Measure, Sample } from '../../bench/measure.ts';
+import { named } from '../../bench/named.ts';
 import { markdownPage } from '../../bench/report/markdown.ts';
 import { barTable, measureTable } from '../../bench/report/tables.ts';
 import type { MeasureResult, Row, RunResult } from '../../bench/result.ts';
@@ -80,6 +81,15 @@ test('every bar names a measure, a figure and subjects that exist', () => {
       id,
     );
   }
+});
+
+test('a whole name means that measure alone, any other those whose names begin so', () => {
+  const all = ['bulk', 'bulk-8', 'bulk-8-pull', 'ping'].map((id) => ({ id }));
+  const ids = (...names: string[]) => named(all, names).map(({ id }) => id);
+  assert.deepEqual(ids('bulk'), ['bulk']);
+  assert.deepEqual(ids('bulk-'), ['bulk-8', 'bulk-8-pull']);
+  assert.deepEqual(ids('pi', 'bulk-8'), ['bulk-8', 'ping']);
+  assert.deepEqual(ids('none'), []);
 });
 
 test('a bar is judged against the best rival, and stays in the page when it is missed', () => {
