@@ -1,4 +1,5 @@
 import { Chunk } from '../core/chunk.ts';
+import { ZERO } from '../core/zero.ts';
 
 interface Fragment {
   readonly offset: number;
@@ -19,9 +20,9 @@ export class Assembler {
   #fragments: Fragment[] = [];
   /** Fragments before this index were taken; the array is compacted now and then. */
   #taken = 0;
-  #next = 0;
-  #heldBytes = 0;
-  #duplicateBytes = 0;
+  #next = ZERO;
+  #heldBytes = ZERO;
+  #duplicateBytes = ZERO;
 
   /** The offset of the next byte in order. */
   get next(): number {

@@ -1,8 +1,9 @@
+import { ZERO } from '../core/zero.ts';
 /** Counts events in fixed periods and says when there are too many: a limit on what a peer may ask for. */
 export class RateGuard {
   readonly #most: number;
   readonly #period: number;
-  #start = 0;
+  #start = ZERO;
   #count = 0;
 
   /** At most `most` events in any one period of `period` ms. */

@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import { Deque } from './deque.ts';
 
 interface Sample {
@@ -15,13 +16,13 @@ interface Sample {
 export class RateMeter {
   readonly #samples = new Deque<Sample>();
   readonly #longest: number;
-  #time = 0;
-  #bytes = 0;
+  #time = ZERO;
+  #bytes = ZERO;
 
   /** `longest`: how far back a rate may be asked for, in ms of measured time. */
   constructor(longest: number) {
     this.#longest = longest;
-    this.#samples.push({ time: 0, bytes: 0 });
+    this.#samples.push({ time: ZERO, bytes: ZERO });
   }
 
   /** Measured time so far, ms. */
@@ -61,8 +62,8 @@ export class RateMeter {
 
   reset(): void {
     this.#samples.clear();
-    this.#time = 0;
-    this.#bytes = 0;
-    this.#samples.push({ time: 0, bytes: 0 });
+    this.#time = ZERO;
+    this.#bytes = ZERO;
+    this.#samples.push({ time: ZERO, bytes: ZERO });
   }
 }

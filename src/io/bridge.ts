@@ -1,5 +1,6 @@
 import { assert } from '../core/assert.ts';
 import type { Chunk } from '../core/chunk.ts';
+import { ZERO } from '../core/zero.ts';
 import type { BrokenPipe, Pipe, PipeHandler } from './pipe.ts';
 
 /** Counts of one leg. */
@@ -77,7 +78,7 @@ export class Bridge {
 /** One side: passes on what it reads to the other one. */
 class Leg implements PipeHandler {
   readonly pipe: Pipe;
-  readonly stats = { receivedBytes: 0, sentBytes: 0, congestions: 0 };
+  readonly stats = { receivedBytes: ZERO, sentBytes: ZERO, congestions: 0 };
   #other: Leg = this;
   readonly #onEnded: () => void;
   readonly #onBroken: (cause: BrokenPipe) => void;

@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import type { Channel } from './channel.ts';
 import type { Lane } from './lane.ts';
 import type { Segment } from './segment.ts';
@@ -20,7 +21,7 @@ const MARGIN_UNKNOWN = 100;
  */
 export class Copies {
   readonly #transmitter: Transmitter;
-  #budget = BURST;
+  #budget = ZERO + BURST;
 
   constructor(transmitter: Transmitter) {
     this.#transmitter = transmitter;

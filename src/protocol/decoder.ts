@@ -1,5 +1,6 @@
 import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import {
   type ControlFrame,
   DATA_HEADER_BYTES,
@@ -66,7 +67,7 @@ export class FrameDecoder {
   #remaining = 0;
   #skipping = false;
   #channel = 0;
-  #offset = 0;
+  #offset = ZERO;
   #frames = 0;
 
   constructor(sink: FrameSink) {

@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import { RateMeter } from '../data/rate-meter.ts';
 import { RecentMax } from '../data/recent-max.ts';
 
@@ -22,7 +23,7 @@ export class DeliveryRate {
   readonly #carried = new RateMeter(SUSTAINED);
   /** Of samples sent while the lane was full. */
   #best = new RecentMax(MEMORY);
-  #current = 0;
+  #current = ZERO;
   #isMeasured = false;
 
   /** 0 before the first sample. */

@@ -1,5 +1,6 @@
 import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import type { Channel } from './channel.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import type { Transmitter } from './transmitter.ts';
@@ -24,12 +25,12 @@ export class Delivery {
   readonly #window: ReceiveWindow;
   readonly #transmitter: Transmitter;
   readonly #initialWindow: number;
-  #announced = 0;
+  #announced = ZERO;
   /** Bytes by which windows have grown beyond the first size. */
   #grown = 0;
-  #heldBytes = 0;
-  duplicateBytes = 0;
-  payloadBytes = 0;
+  #heldBytes = ZERO;
+  duplicateBytes = ZERO;
+  payloadBytes = ZERO;
 
   constructor(window: ReceiveWindow, transmitter: Transmitter, initialWindow: number) {
     this.#window = window;

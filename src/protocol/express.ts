@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import type { Lane } from './lane.ts';
 
 /** How long after its last frame interactive traffic counts as live, ms. */
@@ -27,9 +28,9 @@ export class Express {
   #lane: Lane | null = null;
   /** Bytes of bulk that the pace allows by now. */
   #allowance = 0;
-  #allowedAt = 0;
-  #sentBytes = 0;
-  #pacedAt = 0;
+  #allowedAt = ZERO;
+  #sentBytes = ZERO;
+  #pacedAt = ZERO;
   #futileUntil = Number.NEGATIVE_INFINITY;
 
   /** Interactive data was sent. */

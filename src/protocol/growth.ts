@@ -1,3 +1,5 @@
+import { ZERO } from '../core/zero.ts';
+
 /** A queue shorter than this is none, ms. */
 const SOME_QUEUE = 25;
 /** A full lane with less queue than this for two round trips could carry more, ms: a chunk's time. */
@@ -27,9 +29,9 @@ export class Growth {
   #isOn = true;
   #gain = STARTUP_GAIN;
   #roundStart: number | null = null;
-  #roundBytes = 0;
+  #roundBytes = ZERO;
   /** The best of the rounds before, bytes per ms. */
-  #roundRate = 0;
+  #roundRate = ZERO;
   #isQueueSeen = false;
   /** Rounds since the rate last grew. */
   #flatRounds = 0;

@@ -1,6 +1,7 @@
 import { copyOf } from '../core/bytes.ts';
 import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation, type ReasonName, reasonName } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import { RateGuard } from '../data/rate-guard.ts';
 import type { Channel } from './channel.ts';
 import type { FrameSink } from './decoder.ts';
@@ -28,7 +29,7 @@ export class Inbound implements FrameSink {
   readonly #pings = new RateGuard(MOST_PINGS, PERIOD);
   readonly #resets = new RateGuard(MOST_RESETS, PERIOD);
   #lane: Lane | null = null;
-  #now = 0;
+  #now = ZERO;
 
   constructor(session: Session, role: 'entry' | 'exit') {
     this.#session = session;

@@ -1,5 +1,6 @@
 import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import type { RateSample } from './delivery-rate.ts';
 import { encodeLaneAck } from './frame.ts';
@@ -65,8 +66,8 @@ export class Lane {
   isPaced = false;
 
   // The direction out.
-  sentBytes = 0;
-  ackedBytes = 0;
+  sentBytes = ZERO;
+  ackedBytes = ZERO;
   /** When the peer last showed progress on what is in flight, or was excused from it. */
   progressAt: number;
   /** When the last acknowledgement came: what this lane can witness for others. */
@@ -75,24 +76,24 @@ export class Lane {
   probedAt = Number.NEGATIVE_INFINITY;
   #excusedAt = Number.NEGATIVE_INFINITY;
   /** When the last acknowledged flight was acknowledged, and sent; both begin anew after an idle time. */
-  #deliveredAt = 0;
-  #deliveredSentAt = 0;
+  #deliveredAt = ZERO;
+  #deliveredSentAt = ZERO;
   readonly #flights = new Deque<Flight>();
-  #inFlight = 0;
+  #inFlight = ZERO;
   /** Frames of this turn, to be written together. */
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
 
   // The direction in.
-  receivedBytes = 0;
+  receivedBytes = ZERO;
   lastReceivedAt: number;
   /** When something other than a question or an answer last arrived, and when the lane was last asked after it. */
   lastDataAt = Number.NEGATIVE_INFINITY;
   askedAt = Number.NEGATIVE_INFINITY;
   /** When a frame last arrived to its end: since when an acknowledgement is held back. */
   frameEndedAt: number;
-  #reportedBytes = 0;
-  #reportedAt = 0;
+  #reportedBytes = ZERO;
+  #reportedAt = ZERO;
   /** When the acknowledgement must leave; null when none is owed. */
   #ackDueAt: number | null = null;
 

@@ -1,5 +1,6 @@
 import type { ReasonName } from '../core/errors.ts';
 import { Reason } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import type { Channel } from './channel.ts';
 import { leaveOpenLane } from './copies.ts';
 import { FrameDecoder, type FrameSink } from './decoder.ts';
@@ -34,8 +35,8 @@ export class Lanes {
   readonly #decoders = new Map<Lane, FrameDecoder>();
   #tickDueAt: number | null = null;
   // Counters of lanes that are gone.
-  #pastSent = 0;
-  #pastReceived = 0;
+  #pastSent = ZERO;
+  #pastReceived = ZERO;
 
   constructor(transmitter: Transmitter, handler: LanesHandler) {
     this.#transmitter = transmitter;

@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import { DeliveryRate, type RateSample } from './delivery-rate.ts';
 import { Growth } from './growth.ts';
 import { RoundTrips } from './round-trips.ts';
@@ -68,8 +69,8 @@ export class Path {
   readonly #growth = new Growth();
   #cap = INITIAL_CAP;
   // Asked for each lane and frame, and changed by acknowledgements only.
-  #rate = 0;
-  #chunk = 0;
+  #rate = ZERO;
+  #chunk = ZERO;
   #lastAckAt: number | null = null;
   #wasOverdue = false;
   /** When the short route last lost what it had no memory for. */

@@ -1,6 +1,7 @@
 import { copyOf } from '../core/bytes.ts';
 import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
+import { ZERO } from '../core/zero.ts';
 import { Assembler } from '../data/assembler.ts';
 import { ReceiveWindow } from './receive-window.ts';
 
@@ -26,7 +27,7 @@ export class ReceiveHalf {
   /** Where the peer's direction ends, once it has said so. */
   finalOffset: number | null = null;
   /** One past the highest byte that the peer has announced. */
-  highest = 0;
+  highest = ZERO;
   readonly #assembler = new Assembler();
 
   constructor(window: number) {

@@ -1,3 +1,5 @@
+import { ZERO } from '../core/zero.ts';
+
 /** A window doubles when half of it is used up within this many round trips, or ms. */
 const FAST_ROUND_TRIPS = 4;
 const FAST_TIME = 600;
@@ -18,18 +20,18 @@ const FAST_TIME = 600;
 export class ReceiveWindow {
   readonly #share: number;
   #size: number;
-  #consumed = 0;
+  #consumed = ZERO;
   /** What the peer was told. */
   #limit: number;
   /** When the last half of the window began to be consumed; null before the first byte. */
   #markAt: number | null = null;
-  #markConsumed = 0;
+  #markConsumed = ZERO;
 
   /** The peer is told of a new limit when this share of the size is free again. */
   constructor(size: number, share = 1 / 4) {
     this.#share = share;
     this.#size = size;
-    this.#limit = size;
+    this.#limit = ZERO + size;
   }
 
   get size(): number {

@@ -1,3 +1,5 @@
+import { ZERO } from '../core/zero.ts';
+
 /** A minimum older than this is measured anew, ms. */
 const MIN_AGE = 10_000;
 /** The least rises by this factor at most per probe. */
@@ -13,10 +15,10 @@ const ASSUMED = 100;
  * has not been seen for long, a probe lets the queue drain for one round trip (BBR's ProbeRTT).
  */
 export class RoundTrips {
-  #smoothed = 0;
-  #variation = 0;
+  #smoothed = ZERO;
+  #variation = ZERO;
   #least = Number.POSITIVE_INFINITY;
-  #leastAt = 0;
+  #leastAt = ZERO;
   #probeUntil: number | null = null;
   #probeLeast = Number.POSITIVE_INFINITY;
 

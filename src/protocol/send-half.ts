@@ -1,4 +1,5 @@
 import { Chunk } from '../core/chunk.ts';
+import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
 import { DATA_HEADER_BYTES } from './frame.ts';
@@ -33,7 +34,7 @@ export class SendHalf {
   readonly #channel: Channel;
   readonly #queue = new Deque<Chunk>();
   #queuedBytes = 0;
-  #next = 0;
+  #next = ZERO;
   /** Sent and not yet acknowledged, in order of offset; acknowledged ones leave at the head. */
   readonly #outstanding = new Deque<Segment>();
   #outstandingBytes = 0;
@@ -43,7 +44,7 @@ export class SendHalf {
 
   constructor(channel: Channel, limit: number) {
     this.#channel = channel;
-    this.limit = limit;
+    this.limit = ZERO + limit;
   }
 
   /** The offset of the next byte to be sent for the first time. */

@@ -1,3 +1,4 @@
+import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
 import { sendData } from './data-frame.ts';
@@ -28,9 +29,9 @@ export class Transmitter {
   /** The sum of offsets that the peer's session window allows. */
   sessionLimit: number;
   /** The sum of offsets sent so far. */
-  sessionSent = 0;
-  resentBytes = 0;
-  payloadBytes = 0;
+  sessionSent = ZERO;
+  resentBytes = ZERO;
+  payloadBytes = ZERO;
   readonly #scheduler: Scheduler;
   readonly #express = new Express();
   readonly #controls = new Deque<Control>();
@@ -48,7 +49,7 @@ export class Transmitter {
   constructor(scheduler: Scheduler, sessionWindow: ReceiveWindow, sessionLimit: number) {
     this.#scheduler = scheduler;
     this.#sessionWindow = sessionWindow;
-    this.sessionLimit = sessionLimit;
+    this.sessionLimit = ZERO + sessionLimit;
   }
 
   get queuedControls(): number {
