@@ -3,14 +3,11 @@ import { Slab } from '../core/chunk.ts';
 
 /** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
 export const LARGE_SLAB = 512 * 1024;
-/** Bytes of a slab once a quarter of the budget is out, so that a thousand busy sockets each get one. */
+/** Bytes of a slab once memory is short, so that a thousand busy sockets each get one. */
 export const SMALL_SLAB = 64 * 1024;
 
-/**
- * Slabs at home are kept for the next taker: so many bytes, and as many again as are out, so that a load
- * that comes and goes does not make garbage of the same slabs all the time. The rest is let go.
- */
-const MIN_FREE_BYTES = 16 * 1024 * 1024;
+/** Slabs are large until this share of the budget is out. */
+const LARGE_SHARE = 1 / 4;
 
 export interface SlabPoolOptions {
   /** Fresh memory of exactly `size` bytes, garbage-collected; its content does not matter. */
@@ -36,6 +33,8 @@ export class SlabPool {
   /** Bytes that may be out at one time. */
   readonly budget: number;
   readonly #poison: number | undefined;
+  /** Bytes that may be out before memory is short. */
+  readonly #plenty: number;
   readonly #free = new Map<number, Slab[]>([
     [LARGE_SLAB, []],
     [SMALL_SLAB, []],
@@ -49,6 +48,7 @@ export class SlabPool {
     this.allocate = options.allocate;
     this.budget = options.budget;
     this.#poison = options.poison;
+    this.#plenty = options.budget * LARGE_SHARE;
   }
 
   /** Bytes of the slabs that a chunk or a reader keeps from being reused; never above the budget. */
@@ -59,7 +59,7 @@ export class SlabPool {
 
   /** A whole slab, whose first reference is the caller's; null when the budget is used up. */
   take(): Slab | null {
-    const size = 4 * this.outBytes + LARGE_SLAB <= this.budget ? LARGE_SLAB : SMALL_SLAB;
+    const size = this.outBytes + LARGE_SLAB <= this.#plenty ? LARGE_SLAB : SMALL_SLAB;
     if (this.#outBytes + size > this.budget) return null;
     const slab = this.#free.get(size)?.pop();
     this.#outBytes += size;
@@ -99,8 +99,13 @@ export class SlabPool {
     this.#letGo(size);
   }
 
+  /**
+   * Slabs at home are kept for the next taker: what may be out while memory is plentiful, and as many
+   * bytes again as are out. So a transfer that fills and empties its windows, or a crowd that comes and
+   * goes, does not make garbage of the same slabs all the time.
+   */
   #letGo(size: number): void {
-    while (this.#freeBytes > MIN_FREE_BYTES + this.#outBytes) {
+    while (this.#freeBytes > this.#plenty + this.#outBytes) {
       if (this.#free.get(size)?.pop() === undefined) return;
       this.#freeBytes -= size;
     }

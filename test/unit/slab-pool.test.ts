@@ -46,19 +46,23 @@ function releaseAll(slabs: Slab[]): void {
   for (const slab of slabs.splice(0)) slab.release();
 }
 
-test('slabs are used again: as much as is out, and 16 MiB, are kept', () => {
-  const { pool, sizes } = makePool(1024 * MiB);
-  const busy = takeMany(pool, 32);
-  const first = takeMany(pool, 128);
-  releaseAll(first);
-  assert.equal(sizes.length, 160);
-  const second = takeMany(pool, 128);
-  assert.equal(sizes.length - 160, 64, '16 MiB and the 16 of the busy were kept');
-  releaseAll(second);
-  releaseAll(busy);
-  const third = takeMany(pool, 128);
-  assert.equal(sizes.length - 224, 96, '16 MiB were kept');
-  releaseAll(third);
+test('slabs are used again: what may be large, and as much as is out, is kept', () => {
+  const { pool, sizes } = makePool(64 * MiB);
+  const fresh = (): number => sizes.splice(0).reduce((sum, size) => sum + size, 0);
+  // One transfer fills its windows and empties them, again and again.
+  const large = takeMany(pool, 31);
+  assert.equal(fresh(), 31 * LARGE_SLAB);
+  releaseAll(large);
+  assert.equal(takeMany(pool, 31).length, 31);
+  assert.equal(fresh(), 0);
+  // A crowd takes all there is. The 31 are still out when it goes.
+  const crowd = takeMany(pool, 2000);
+  assert.equal(pool.outBytes, 64 * MiB);
+  assert.equal(fresh(), 64 * MiB - 31 * LARGE_SLAB);
+  releaseAll(crowd);
+  const again = takeMany(pool, 2000);
+  assert.equal(fresh(), 64 * MiB - 31 * LARGE_SLAB - (16 * MiB + 31 * LARGE_SLAB));
+  releaseAll(again);
 });
 
 test('slabs of a size that is not wanted any more make way for those that are', () => {
