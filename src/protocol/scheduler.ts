@@ -90,14 +90,19 @@ const adaptive: Scheduler = {
 
 /**
  * Where arrivals are nearly the same, as they are on short routes, bulk takes the lane with the
- * longest frames: it has shown more, and long frames cost less.
+ * longest frames: it has shown more, and long frames cost less. Crumbs for lanes that have shown
+ * little cost most of all, so there it is the arrival of as many bytes that counts, for which such a
+ * lane would need many frames.
  */
 function longerFrames(lanes: readonly Lane[], best: Lane, demand: Demand, now: number): Lane {
-  const latest = best.eta(frameBytes(best, demand), now) + NEARLY_SAME;
+  const isShort = best.path.minRtt < NEARLY_SAME;
+  const usual = frameBytes(best, demand);
   let longest = best;
   for (const lane of lanes) {
     if (lane.path.chunk <= longest.path.chunk || !isOpen(lane) || !hasRoom(lane, false)) continue;
-    if (lane.eta(frameBytes(lane, demand), now) <= latest) longest = lane;
+    const bytes = frameBytes(lane, demand);
+    const latest = best.eta(isShort ? bytes : usual, now) + NEARLY_SAME;
+    if (lane.eta(bytes, now) <= latest) longest = lane;
   }
   return longest;
 }

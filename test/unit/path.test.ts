@@ -2,59 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Path } from '../../src/protocol/path.ts';
+import { drive } from './route.ts';
 
 /** `bytes` are acknowledged, all sent at `sentAt`, when nothing else was in flight. */
 function ack(path: Path, now: number, bytes: number, sentAt: number | null, delay: number): void {
   const waitingSince = sentAt ?? now;
   const sample = sentAt === null ? null : { bytes, elapsed: now - sentAt };
   path.onAck(now, { bytes, sentAt, sample, waitingSince, delay, isOverdue: false });
-}
-
-/** A route of fixed rate and delay whose sender always has more: what a path makes of its acknowledgements. */
-function drive(
-  path: Path,
-  route: { rate: number; rtt: number },
-  from: number,
-  time: number,
-): number {
-  const { rate, rtt } = route;
-  const flights: {
-    sentAt: number;
-    bytes: number;
-    ackAt: number;
-    acked: number;
-    ackedAt: number;
-  }[] = [];
-  let inFlight = 0;
-  let freeAt = from;
-  let acked = 0;
-  let ackedAt = from;
-  let now = from;
-  for (; now < from + time; now += 1) {
-    while (flights.length > 0 && flights[0]!.ackAt <= now) {
-      const flight = flights.shift()!;
-      inFlight -= flight.bytes;
-      acked += flight.bytes;
-      ackedAt = now;
-      path.onAck(now, {
-        bytes: flight.bytes,
-        sentAt: flight.sentAt,
-        sample: { bytes: acked - flight.acked, elapsed: now - flight.ackedAt },
-        waitingSince: flight.sentAt,
-        delay: 0,
-        isOverdue: false,
-      });
-    }
-    while (inFlight + path.chunk <= path.cap) {
-      const bytes = path.chunk;
-      freeAt = Math.max(now, freeAt) + bytes / rate;
-      inFlight += bytes;
-      flights.push({ sentAt: now, bytes, ackAt: freeAt + rtt, acked, ackedAt });
-    }
-    path.setFull(true, now);
-  }
-  path.setFull(false, now);
-  return acked / time;
 }
 
 test('before it knows anything it is careful, and its figures are usable', () => {

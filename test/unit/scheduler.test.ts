@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Lane } from '../../src/protocol/lane.ts';
+import { createScheduler } from '../../src/protocol/scheduler.ts';
+import { Control } from '../../src/protocol/segment.ts';
+import { Port } from '../fuzz/end.ts';
+import { drive } from './route.ts';
+
+const START = 5_000;
+const bulk = { isSparse: false, freeWindow: 32 * 1024 * 1024, left: Number.POSITIVE_INFINITY };
+
+/** A lane that has been full for long, on a route of so many bytes per ms and so many ms, now empty. */
+function laneOf(id: number, rate: number, rtt: number): Lane {
+  const lane = new Lane(id, new Port(), 0);
+  drive(lane.path, { rate, rtt }, 0, START);
+  return lane;
+}
+
+test('on a short route, a lane that has shown little gets no crumbs while a fast one has room', () => {
+  const fast = laneOf(1, 100_000, 1);
+  const little = laneOf(2, 2_000, 1);
+  fast.track(new Control('other', new Uint8Array(0)), 1_500_000, START);
+  assert.ok(little.path.chunk < fast.path.chunk / 20);
+  assert.ok(
+    little.eta(little.path.chunk, START) + 5 < fast.eta(fast.path.chunk, START),
+    'a crumb would arrive first',
+  );
+  const { pick } = createScheduler('adaptive');
+  assert.equal(pick([little, fast], bulk, START), fast);
+  // Full, it leaves the rest to the others.
+  fast.track(new Control('other', new Uint8Array(0)), fast.path.cap, START);
+  assert.equal(pick([little, fast], bulk, START), little);
+});
+
+test('on a long route, the lane whose frame arrives first takes it, however short its frames', () => {
+  const fast = laneOf(1, 10_000, 40);
+  const little = laneOf(2, 1_000, 40);
+  fast.track(new Control('other', new Uint8Array(0)), 500_000, START);
+  assert.ok(little.path.chunk < fast.path.chunk);
+  const { pick } = createScheduler('adaptive');
+  assert.equal(pick([fast, little], bulk, START), little);
+});
