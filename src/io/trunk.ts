@@ -57,6 +57,7 @@ export class Trunk {
       onLaneDone: (lane, reason) => this.#onLaneDone(lane, reason),
       onLaneSilent: (lane) => handler.onLaneSilent?.(lane),
       onGoAway: () => handler.onGoAway(),
+      onRoom: () => this.#nextTurn(),
       onClosed: (reason, detail) => this.#onClosed(reason, detail),
     });
   }
@@ -127,10 +128,17 @@ export class Trunk {
       return;
     }
     this.session.transmit(this.#clock.now());
-    if (!this.#isTurnArmed) this.#armTurn();
+    this.#armTurn();
+  }
+
+  /** What has to leave leaves in a turn's end, this one's or the next. */
+  #nextTurn(): void {
+    this.#isDirty = true;
+    this.#armTurn();
   }
 
   #armTurn(): void {
+    if (this.#isTurnArmed) return;
     this.#isTurnArmed = true;
     this.#clock.soon(this.#endTurn);
   }

@@ -6,6 +6,15 @@ import type { Item } from './segment.ts';
 import type { Transmitter } from './transmitter.ts';
 import { Writers } from './writers.ts';
 
+/** Who sees to it that writers that wait go on. */
+export interface RoomHandler {
+  /**
+   * Call `transmit` and `deliver` of the session in a later turn. This may come from anywhere, even
+   * from inside of another session with which this one shares its budget.
+   */
+  onRoom(): void;
+}
+
 /**
  * The way of written bytes: from the application, through the channel's queue, to the transmitter;
  * and what comes back for them: windows, acknowledgements, room for more.
@@ -16,17 +25,22 @@ export class Dispatch {
   readonly #owe: (channel: Channel) => void;
 
   /** `owe`: the channel's handler is owed a call. */
-  constructor(transmitter: Transmitter, budget: Budget, owe: (channel: Channel) => void) {
+  constructor(
+    transmitter: Transmitter,
+    budget: Budget,
+    handler: RoomHandler,
+    owe: (channel: Channel) => void,
+  ) {
     this.#transmitter = transmitter;
     this.#owe = owe;
-    this.#writers = new Writers(
-      budget,
-      () => transmitter.backlog,
-      (channel) => {
+    this.#writers = new Writers(budget, {
+      backlog: () => transmitter.backlog,
+      wake: (channel) => {
         channel.owesDrain = true;
         owe(channel);
       },
-    );
+      again: () => handler.onRoom(),
+    });
   }
 
   /** Takes over the chunk. */

@@ -5,7 +5,7 @@ import type { Budget } from '../data/budget.ts';
 import { Channel, type ChannelHandler } from './channel.ts';
 import { Channels } from './channels.ts';
 import { Delivery } from './delivery.ts';
-import { Dispatch } from './dispatch.ts';
+import { Dispatch, type RoomHandler } from './dispatch.ts';
 import { encodeOpen, encodeOpenOk, encodeReason, encodeReset, FrameType } from './frame.ts';
 import { Inbound } from './inbound.ts';
 import type { Lane, LanePort } from './lane.ts';
@@ -37,8 +37,8 @@ export interface SessionOptions {
   readonly sendBudget: Budget;
 }
 
-/** Who listens to a session. Called from `handle...` and `deliver` only, never from a verb. */
-export interface SessionHandler extends LanesHandler {
+/** Who listens to a session. Called from `handle...` and `deliver` only, never from a verb; `onRoom` is apart. */
+export interface SessionHandler extends LanesHandler, RoomHandler {
   /** The peer opens a channel: answer with `accept` or `refuse`. */
   onOpen(channel: Channel, target: Uint8Array): void;
   /** The peer accepts no more channels. */
@@ -82,7 +82,7 @@ export class Session {
     this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
     this.#lanes = new Lanes(this.transmitter, handler);
     this.#inbound = new Inbound(this, options.role);
-    this.dispatch = new Dispatch(this.transmitter, options.sendBudget, (channel) =>
+    this.dispatch = new Dispatch(this.transmitter, options.sendBudget, handler, (channel) =>
       this.#owed.add(channel),
     );
   }

@@ -7,6 +7,16 @@ const QUEUE_BYTES_SHORT = 32 * 1024;
 /** Channels with data that wait for a lane at one time; beyond that, a writer waits with its first unsent byte. */
 const MOST_READY = 16;
 
+/** What `Writers` ask of those around them. */
+export interface WritersHandler {
+  /** How many channels have data that waits for a lane. */
+  backlog(): number;
+  /** The channel's writer may go on. */
+  wake(channel: Channel): void;
+  /** Call `serve` in a later turn. It may come from inside of another session. */
+  again(): void;
+}
+
 /**
  * Decides which writers wait. Each channel may queue a little ahead of its lanes; all that is held
  * for sending or re-sending, over all sessions of the process, stays within one budget.
@@ -14,20 +24,19 @@ const MOST_READY = 16;
  * A thousand busy writers are not all heard at once: some have data ready for the lanes, the others
  * stand in line, and what they have to say stays in the kernel, where it costs nothing to keep.
  *
- * Invariant: a writer that waits either has a queue that is to get shorter, or stands in line.
+ * Invariant: a writer that waits either has a queue that is to get shorter, or stands in line; and a
+ * line is served when the lanes take data, when another session gives back what it held, or in the
+ * next turn.
  */
 export class Writers {
   readonly #budget: Budget;
-  readonly #backlog: () => number;
-  readonly #wake: (channel: Channel) => void;
+  readonly #handler: WritersHandler;
   /** Those who may write again when it is their turn, in the order of a `Set`: first come, first served. */
   readonly #line = new Set<Channel>();
 
-  /** `backlog`: how many channels have data that waits for a lane. */
-  constructor(budget: Budget, backlog: () => number, wake: (channel: Channel) => void) {
+  constructor(budget: Budget, handler: WritersHandler) {
     this.#budget = budget;
-    this.#backlog = backlog;
-    this.#wake = wake;
+    this.#handler = handler;
   }
 
   /** The channel has queued `bytes` more. */
@@ -38,10 +47,12 @@ export class Writers {
   /** Decides whether the channel's writer must wait from now on. */
   check(channel: Channel): void {
     const { queuedBytes } = channel.send;
-    const isCrowded = queuedBytes > 0 && this.#backlog() >= MOST_READY;
+    const isCrowded = queuedBytes > 0 && this.#handler.backlog() >= MOST_READY;
     if (channel.isCongested || (queuedBytes < this.#queueLimit() && !isCrowded)) return;
     channel.isCongested = true;
-    if (queuedBytes === 0) this.#line.add(channel);
+    if (queuedBytes > 0) return;
+    this.#line.add(channel);
+    this.#waitForTurn();
   }
 
   /** `bytes` of a channel are held no longer. */
@@ -61,13 +72,14 @@ export class Writers {
   serve(): void {
     if (this.#line.size === 0) return;
     let room = this.#budget.free;
-    let places = MOST_READY - this.#backlog();
+    let places = MOST_READY - this.#handler.backlog();
     for (const channel of this.#line) {
-      if (room <= 0 || places <= 0) return;
+      if (room <= 0 || places <= 0) break;
       room -= QUEUE_BYTES_SHORT;
       places -= 1;
       this.#release(channel);
     }
+    this.#waitForTurn();
   }
 
   /** The channel has nothing to write any more. */
@@ -77,12 +89,23 @@ export class Writers {
 
   clear(): void {
     this.#line.clear();
+    this.#budget.forget(this.#again);
   }
+
+  /** Whoever stands in line now will hear of it, even if nothing else happens in this session. */
+  #waitForTurn(): void {
+    if (this.#line.size === 0) return;
+    if (this.#budget.free === 0) this.#budget.wait(this.#again);
+    // Where the lanes are behind, they will take something.
+    else if (this.#handler.backlog() < MOST_READY) this.#again();
+  }
+
+  readonly #again = (): void => this.#handler.again();
 
   #release(channel: Channel): void {
     this.#line.delete(channel);
     channel.isCongested = false;
-    this.#wake(channel);
+    this.#handler.wake(channel);
   }
 
   #queueLimit(): number {

@@ -74,6 +74,7 @@ export class End {
       },
       onLaneDone: (lane) => this.dropLane(lane),
       onGoAway: () => handler.onGoAway?.(),
+      onRoom: () => handler.onRoom?.(),
       onClosed: (reason, detail) => {
         this.closed = { reason, detail };
         this.closings += 1;

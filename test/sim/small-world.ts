@@ -49,6 +49,8 @@ export class SmallWorld {
   now = 0;
   readonly #plan: SmallPlan;
   readonly #choose: Choose;
+  /** Whose writers may go on. */
+  readonly #rooms = new Set<'entry' | 'exit'>();
   #nextLane = 1;
 
   constructor(plan: SmallPlan, choose: Choose) {
@@ -149,6 +151,7 @@ export class SmallWorld {
         onOpen: (channel, target) => this.#onOpen(channel, target),
         onLaneDone: (lane, reason) => assert.fail(`lane ${lane.id} was given up: ${reason}`),
         onGoAway() {},
+        onRoom: () => this.#rooms.add(role),
         onClosed: (reason: ReasonName, detail: string) => assert.fail(`${reason}: ${detail}`),
       },
     );
@@ -275,11 +278,14 @@ export class SmallWorld {
   #settle(): void {
     for (const role of ROLES) {
       const session = this.sessions[role];
-      session.transmit(this.now);
-      while (session.hasDeliverable) {
-        session.deliver(this.now);
+      do {
+        this.#rooms.delete(role);
         session.transmit(this.now);
-      }
+        while (session.hasDeliverable) {
+          session.deliver(this.now);
+          session.transmit(this.now);
+        }
+      } while (this.#rooms.has(role));
     }
   }
 

@@ -9,16 +9,20 @@ import { Writers } from '../../src/protocol/writers.ts';
 class World {
   backlog = 0;
   readonly woken: number[] = [];
+  /** How often it asked to be served in a later turn. */
+  agains = 0;
   readonly budget: Budget;
   readonly writers: Writers;
 
   constructor(budget = 64 * 1024 * 1024) {
     this.budget = new Budget(budget);
-    this.writers = new Writers(
-      this.budget,
-      () => this.backlog,
-      (channel) => this.woken.push(channel.id),
-    );
+    this.writers = new Writers(this.budget, {
+      backlog: () => this.backlog,
+      wake: (channel) => this.woken.push(channel.id),
+      again: () => {
+        this.agains += 1;
+      },
+    });
   }
 
   channel(id: number): Channel {
@@ -89,6 +93,22 @@ test('an interactive writer that had to wait for the lanes does not stand in lin
   assert.equal(interactive.isCongested, true);
   for (const channel of [bulk, interactive]) world.send(channel);
   assert.deepEqual(world.woken, [2]);
+});
+
+test('a line goes on in the next turn where nothing else holds it up, and asks no more once it is gone', () => {
+  const world = new World(100_000);
+  const taker = world.channel(100);
+  world.write(taker, 100_000);
+  const channels = Array.from({ length: 10 }, (_, at) => world.channel(at + 1));
+  for (const channel of channels) world.writers.check(channel);
+  assert.equal(world.agains, 0, 'there is nothing to be had');
+  world.writers.give(100_000);
+  assert.deepEqual([world.agains, world.woken], [1, []], 'not from inside of who gives');
+  world.writers.serve();
+  assert.deepEqual([world.woken.length, world.agains], [4, 2], 'as many as the budget is good for');
+  world.writers.serve();
+  world.writers.serve();
+  assert.deepEqual([world.woken.length, world.agains], [10, 3]);
 });
 
 test('a writer that meets an empty budget is woken by what returns to it, and not after it has gone', () => {
