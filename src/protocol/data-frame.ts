@@ -1,3 +1,4 @@
+import { shortLived } from '../core/bytes.ts';
 import { Chunk } from '../core/chunk.ts';
 import { DATA_HEADER_BYTES, writeDataHeader } from './frame.ts';
 import type { Lane } from './lane.ts';
@@ -30,7 +31,7 @@ export function sendData(segment: Segment, lane: Lane, now: number): void {
     lane.port.send(frame);
   } else {
     // The memory in front is another frame's.
-    const header = new Uint8Array(DATA_HEADER_BYTES);
+    const header = shortLived(DATA_HEADER_BYTES);
     writeHeader(header, segment);
     lane.port.send(new Chunk(header), true);
     lane.port.send(chunk.slice(0, length));
@@ -44,7 +45,7 @@ function smallFrame(segment: Segment, chunk: Chunk | null, room: number): Uint8A
     writeHeader(bytes, segment);
     return bytes;
   }
-  const frame = new Uint8Array(DATA_HEADER_BYTES + segment.length);
+  const frame = shortLived(DATA_HEADER_BYTES + segment.length);
   writeHeader(frame, segment);
   if (chunk !== null) frame.set(chunk.bytes, DATA_HEADER_BYTES);
   return frame;

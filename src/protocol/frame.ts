@@ -1,3 +1,4 @@
+import { shortLived } from '../core/bytes.ts';
 /**
  * The wire. All numbers are big-endian; docs/PROTOCOL.md is the same in prose.
  *
@@ -118,7 +119,7 @@ export function writeDataHeader(
 
 /** A whole frame with the given body. */
 export function encodeFrame(type: FrameType, id: number, body: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(HEADER_BYTES + body.length);
+  const frame = shortLived(HEADER_BYTES + body.length);
   writeHeader(frame, 0, type, body.length, id);
   frame.set(body, HEADER_BYTES);
   return frame;

@@ -1,3 +1,4 @@
+import { shortLived } from '../core/bytes.ts';
 import { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
 import { ZERO } from '../core/zero.ts';
@@ -311,7 +312,7 @@ export class Lane {
 }
 
 function concatenate(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
+  const whole = shortLived(length);
   let at = 0;
   for (const piece of pieces) {
     whole.set(piece, at);
