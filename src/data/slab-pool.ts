@@ -63,7 +63,10 @@ export class SlabPool {
     if (this.#outBytes + size > this.budget) return null;
     const slab = this.#free.get(size)?.pop();
     this.#outBytes += size;
-    if (slab === undefined) return new Slab(this.allocate(size), (home) => this.#comeHome(home));
+    if (slab === undefined) {
+      this.#trim(size);
+      return new Slab(this.allocate(size), (home) => this.#comeHome(home));
+    }
     this.#freeBytes -= size;
     slab.revive();
     return slab;
@@ -94,21 +97,22 @@ export class SlabPool {
     if (this.#poison !== undefined) slab.bytes.fill(this.#poison);
     this.#freeBytes += size;
     this.#free.get(size)?.push(slab);
-    // What comes home was wanted lately, so those of the other size make way first.
-    this.#letGo(size === LARGE_SLAB ? SMALL_SLAB : LARGE_SLAB);
-    this.#letGo(size);
+    this.#trim(size);
   }
 
   /**
    * Slabs at home are kept for the next taker: what may be out while memory is plentiful, and as many
    * bytes again as are out. So a transfer that fills and empties its windows, or a crowd that comes and
-   * goes, does not make garbage of the same slabs all the time.
+   * goes, does not make garbage of the same slabs all the time. With what is out, it is never more than
+   * the budget. `wanted` is the size in demand; slabs of the other one make way first.
    */
-  #letGo(size: number): void {
-    while (this.#freeBytes > this.#plenty + this.#outBytes) {
-      if (this.#free.get(size)?.pop() === undefined) return;
-      this.#freeBytes -= size;
+  #trim(wanted: number): void {
+    const most = Math.min(this.#plenty + this.#outBytes, this.budget - this.#outBytes);
+    for (const size of [wanted === LARGE_SLAB ? SMALL_SLAB : LARGE_SLAB, wanted]) {
+      const free = this.#free.get(size)!;
+      while (this.#freeBytes > most && free.pop() !== undefined) this.#freeBytes -= size;
     }
+    assert(this.#freeBytes + this.#outBytes <= this.budget, 'the budget holds for all slabs');
   }
 }
 

@@ -65,6 +65,17 @@ test('slabs are used again: what may be large, and as much as is out, is kept', 
   releaseAll(again);
 });
 
+test('what is kept makes way for what is out: both together stay within the budget', () => {
+  const { pool } = makePool(64 * MiB);
+  const large = takeMany(pool, 31);
+  const crowd = takeMany(pool, 2000);
+  releaseAll(large);
+  // The pool asserts it by itself, whatever is taken and brought home.
+  assert.doesNotThrow(() => crowd.push(...takeMany(pool, 2000)));
+  assert.equal(pool.outBytes, 64 * MiB);
+  assert.doesNotThrow(() => releaseAll(crowd));
+});
+
 test('slabs of a size that is not wanted any more make way for those that are', () => {
   const { pool, sizes } = makePool(64 * MiB);
   // The crowd takes small ones, too, which fill all the room there is at home.
