@@ -17,7 +17,7 @@ let cut = 0;
  * Memory of `length` bytes for what is soon written and then forgotten. Its content does not matter.
  *
  * Short pieces lie side by side in one block: an array with memory of its own takes V8 ten times as
- * long to make. Whatever lives for long would keep the whole block, and needs memory of its own.
+ * long to make. Whatever waits for an acknowledgement would keep the whole block, and needs memory of its own.
  */
 export function shortLived(length: number): Uint8Array {
   if (length > LONGEST_CUT) return new Uint8Array(length);

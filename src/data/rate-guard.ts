@@ -1,4 +1,5 @@
 import { ZERO } from '../core/zero.ts';
+
 /** Counts events in fixed periods and says when there are too many: a limit on what a peer may ask for. */
 export class RateGuard {
   readonly #most: number;

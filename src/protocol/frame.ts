@@ -44,6 +44,8 @@ export const DATA_HEADER_BYTES = 16;
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** The largest body of any other frame. */
 export const MAX_CONTROL_BYTES = 1024;
+/** The body of a LANE_ACK. */
+const LANE_ACK_BYTES = 8;
 
 /** A frame other than DATA, as its receiver sees it. */
 export interface ControlFrame {
@@ -119,7 +121,7 @@ export function writeDataHeader(
 
 /** A whole frame with the given body. */
 export function encodeFrame(type: FrameType, id: number, body: Uint8Array): Uint8Array {
-  const frame = shortLived(HEADER_BYTES + body.length);
+  const frame = new Uint8Array(HEADER_BYTES + body.length);
   writeHeader(frame, 0, type, body.length, id);
   frame.set(body, HEADER_BYTES);
   return frame;
@@ -127,10 +129,11 @@ export function encodeFrame(type: FrameType, id: number, body: Uint8Array): Uint
 
 /** `received`: bytes of the lane that have arrived. `delay`: ms since the last whole frame arrived. */
 export function encodeLaneAck(lane: number, received: number, delay: number): Uint8Array {
-  const body = new Uint8Array(8);
-  writeU48(body, 0, received);
-  writeU16(body, 6, Math.min(0xffff, Math.round(delay * 10)));
-  return encodeFrame(FrameType.LANE_ACK, lane, body);
+  const frame = shortLived(HEADER_BYTES + LANE_ACK_BYTES);
+  writeHeader(frame, 0, FrameType.LANE_ACK, LANE_ACK_BYTES, lane);
+  writeU48(frame, HEADER_BYTES, received);
+  writeU16(frame, HEADER_BYTES + 6, Math.min(0xffff, Math.round(delay * 10)));
+  return frame;
 }
 
 /** `limit`: the offset that the sender must not pass. `next`: all bytes below it have arrived. */

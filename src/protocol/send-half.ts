@@ -1,4 +1,3 @@
-import { shortLived } from '../core/bytes.ts';
 import { Chunk } from '../core/chunk.ts';
 import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
@@ -204,7 +203,7 @@ export class SendHalf {
       pieces.push(chunk);
       length += chunk.length;
     }
-    const bytes = shortLived(DATA_HEADER_BYTES + length);
+    const bytes = new Uint8Array(DATA_HEADER_BYTES + length);
     let at = DATA_HEADER_BYTES;
     for (const piece of pieces) {
       bytes.set(piece.bytes, at);

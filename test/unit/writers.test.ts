@@ -111,6 +111,15 @@ test('a line goes on in the next turn where nothing else holds it up, and asks n
   assert.deepEqual([world.woken.length, world.agains], [10, 3]);
 });
 
+test('a session that has ended waits for nothing', () => {
+  const world = new World(100_000);
+  world.write(world.channel(1), 100_000);
+  world.writers.check(world.channel(2));
+  world.writers.clear();
+  world.writers.give(100_000);
+  assert.deepEqual([world.agains, world.woken], [0, []]);
+});
+
 test('a writer that meets an empty budget is woken by what returns to it, and not after it has gone', () => {
   const world = new World(100_000);
   const [taker, waiter, gone] = [world.channel(1), world.channel(2), world.channel(3)];
