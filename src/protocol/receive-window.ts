@@ -3,6 +3,12 @@ import { ZERO } from '../core/zero.ts';
 /** A window doubles when half of it is used up within this many round trips, or ms. */
 const FAST_ROUND_TRIPS = 4;
 const FAST_TIME = 600;
+/** Credit for a frame that is worth its costs, bytes. */
+const STEP = 64 * 1024;
+
+function channelStep(size: number): number {
+  return Math.max(size / 4, Math.min(size / 2, STEP));
+}
 
 /**
  * How far a peer may send ahead of the application, and when to tell it so.
@@ -12,13 +18,14 @@ const FAST_TIME = 600;
  *
  * 1. Credit is returned on consumption, never on receipt: a slow reader holds up its own channel.
  * 2. A limit is an absolute offset and never falls, so a lost, doubled or late one does no harm.
- * 3. The peer is told when a share of the window is free again, a quarter for channels, not per frame.
+ * 3. The peer is told when a part of the window is free again, not per frame: for channels a quarter,
+ *    and of small windows up to a half, since what a crowd of channels is told makes their frames.
  * 4. The size doubles when half of it was consumed within a few round trips, or 0.6 s: the window,
  *    not the application, was the limit, and what rides out one stall of a lane fits in it
  *    (RFC 6182 section 5.3; the doubling is QUIC's).
  */
 export class ReceiveWindow {
-  readonly #share: number;
+  readonly #step: (size: number) => number;
   #size: number;
   #consumed = ZERO;
   /** What the peer was told. */
@@ -27,9 +34,9 @@ export class ReceiveWindow {
   #markAt: number | null = null;
   #markConsumed = ZERO;
 
-  /** The peer is told of a new limit when this share of the size is free again. */
-  constructor(size: number, share = 1 / 4) {
-    this.#share = share;
+  /** The peer is told of a new limit when so many bytes of the size are free again. */
+  constructor(size: number, step = channelStep) {
+    this.#step = step;
     this.#size = size;
     this.#limit = ZERO + size;
   }
@@ -54,7 +61,7 @@ export class ReceiveWindow {
   }
 
   get isStale(): boolean {
-    return this.#consumed + this.#size - this.#limit >= this.#size * this.#share;
+    return this.#consumed + this.#size - this.#limit >= this.#step(this.#size);
   }
 
   /** The size that this window should have, given room to grow to. */

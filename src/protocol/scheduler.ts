@@ -8,6 +8,8 @@ export interface Demand {
   readonly freeWindow: number;
   /** Bytes that are left of the channel, once its end is known; otherwise infinite. */
   readonly left: number;
+  /** Channels with bulk for these lanes, this one among them: what lanes carry is shared by so many. */
+  readonly sharers: number;
 }
 
 /**
@@ -56,7 +58,7 @@ export function hasRoom(lane: Lane, isSparse: boolean): boolean {
 /**
  * The earliest estimated arrival among lanes below their caps. Frames sent in order of arrival
  * arrive in order, so the reorder buffer stays small (STMS, ATC 2018). Two checks keep slow lanes
- * from harm: not when what the others could carry meanwhile would not fit the receiver's window
+ * from harm: not when what the others could carry of this channel meanwhile would not fit its window
  * (BLEST, IFIP Networking 2016), and at the end of a transfer not when the faster lanes would finish
  * all of it sooner (ECF, CoNEXT 2017).
  */
@@ -80,7 +82,7 @@ const adaptive: Scheduler = {
     }
     if (best === null || demand.isSparse) return best;
     if (bestEta > fastestEta) {
-      const elsewhere = totalRate - best.path.rate;
+      const elsewhere = (totalRate - best.path.rate) / demand.sharers;
       if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
       if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
     }

@@ -77,7 +77,7 @@ export class Session {
   constructor(options: SessionOptions, handler: SessionHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#window = new ReceiveWindow(options.sessionWindow, SESSION_SHARE);
+    this.#window = new ReceiveWindow(options.sessionWindow, (size) => size * SESSION_SHARE);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
     this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
     this.#lanes = new Lanes(this.transmitter, handler);

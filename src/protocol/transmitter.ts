@@ -231,6 +231,7 @@ export class Transmitter {
       isSparse: segment.isSparse,
       freeWindow: Number.POSITIVE_INFINITY,
       left: segment.length,
+      sharers: 1,
     };
     const others = lanes.filter((lane) => lane !== segment.lane);
     return this.#laneFor(segment.channel, others, demand, now);
@@ -253,7 +254,7 @@ export class Transmitter {
       const { send } = channel;
       let isFull = false;
       while (this.#canSend(channel) && send.isSparse(now)) {
-        const demand = { isSparse: true, freeWindow: 0, left: 0 };
+        const demand = { isSparse: true, freeWindow: 0, left: 0, sharers: 1 };
         const lane = this.#laneFor(channel, lanes, demand, now);
         if (lane === null) {
           isFull = true;
@@ -286,7 +287,8 @@ export class Transmitter {
         continue;
       }
       const left = send.state === 'fin-queued' ? send.queuedBytes : Number.POSITIVE_INFINITY;
-      const demand = { isSparse: false, freeWindow: send.credit, left };
+      const sharers = this.#bulk.length;
+      const demand = { isSparse: false, freeWindow: send.credit, left, sharers };
       const lane = this.#laneFor(channel, lanes, demand, now);
       if (lane === null) {
         if (!lanes.some((each) => this.#takesBulk(each))) return false;

@@ -7,7 +7,12 @@ import { Port } from '../fuzz/end.ts';
 import { drive } from './route.ts';
 
 const START = 5_000;
-const bulk = { isSparse: false, freeWindow: 32 * 1024 * 1024, left: Number.POSITIVE_INFINITY };
+const bulk = {
+  isSparse: false,
+  freeWindow: 32 * 1024 * 1024,
+  left: Number.POSITIVE_INFINITY,
+  sharers: 1,
+};
 
 /** A lane that has been full for long, on a route of so many bytes per ms and so many ms, now empty. */
 function laneOf(id: number, rate: number, rtt: number): Lane {
