@@ -68,27 +68,39 @@ const adaptive: Scheduler = {
   pick(lanes, demand, now) {
     let best: Lane | null = null;
     let bestEta = Number.POSITIVE_INFINITY;
-    let fastestEta = Number.POSITIVE_INFINITY;
-    let totalRate = 0;
     for (const lane of lanes) {
-      if (lane.health !== 'good' || lane.isDraining) continue;
-      const eta = lane.eta(demand.isSparse ? 0 : frameBytes(lane, demand), now);
-      totalRate += lane.path.rate;
-      if (eta < fastestEta) fastestEta = eta;
-      if (eta < bestEta && lane.port.writable && hasRoom(lane, demand.isSparse)) {
-        best = lane;
-        bestEta = eta;
-      }
+      if (!isOpen(lane) || !hasRoom(lane, demand.isSparse)) continue;
+      const eta = etaOf(lane, demand, now);
+      if (eta >= bestEta) continue;
+      best = lane;
+      bestEta = eta;
     }
     if (best === null || demand.isSparse) return best;
-    if (bestEta > fastestEta) {
-      const elsewhere = (totalRate - best.path.rate) / demand.sharers;
-      if ((bestEta - fastestEta) * elsewhere > demand.freeWindow) return null;
-      if (bestEta > demand.left / elsewhere + fastestEta + TAIL_MARGIN) return null;
-    }
+    if (isBetterLater(lanes, best, bestEta, demand, now)) return null;
     return longerFrames(lanes, best, demand, now);
   },
 };
+
+/** True when the frame had better wait for a faster lane, which has no room now. */
+function isBetterLater(
+  lanes: readonly Lane[],
+  best: Lane,
+  bestEta: number,
+  demand: Demand,
+  now: number,
+): boolean {
+  let fastestEta = bestEta;
+  let elsewhere = 0;
+  for (const lane of lanes) {
+    if (lane === best || lane.health !== 'good' || lane.isDraining) continue;
+    elsewhere += lane.path.rate;
+    fastestEta = Math.min(fastestEta, etaOf(lane, demand, now));
+  }
+  if (fastestEta === bestEta) return false;
+  const share = elsewhere / demand.sharers;
+  if ((bestEta - fastestEta) * share > demand.freeWindow) return true;
+  return bestEta > demand.left / share + fastestEta + TAIL_MARGIN;
+}
 
 /**
  * Where arrivals are nearly the same, as they are on short routes, bulk takes the lane with the
@@ -107,6 +119,11 @@ function longerFrames(lanes: readonly Lane[], best: Lane, demand: Demand, now: n
     if (lane.eta(bytes, now) <= latest) longest = lane;
   }
   return longest;
+}
+
+/** When the frame that the lane would take has arrived: ms from now. */
+function etaOf(lane: Lane, demand: Demand, now: number): number {
+  return lane.eta(demand.isSparse ? 0 : frameBytes(lane, demand), now);
 }
 
 /** Bytes of a bulk frame on the lane. */

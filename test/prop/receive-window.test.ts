@@ -68,3 +68,16 @@ test('a reader that takes half a window within a few round trips gets a larger o
     { numRuns: 100 },
   );
 });
+
+test('a peer is told of a quarter of a large window, of half of a small one, and of 64 KiB in between', () => {
+  for (const [size, step] of [
+    [32 * 1024, 16 * 1024],
+    [113 * 1024, 56.5 * 1024],
+    [200 * 1024, 64 * 1024],
+    [1024 * 1024, 256 * 1024],
+  ] as const) {
+    const window = new ReceiveWindow(size);
+    assert.equal(window.consume(step - 1), false);
+    assert.equal(window.consume(1), true);
+  }
+});

@@ -45,3 +45,17 @@ test('on a long route, the lane whose frame arrives first takes it, however shor
   const { pick } = createScheduler('adaptive');
   assert.equal(pick([fast, little], bulk, START), little);
 });
+
+test('a slow lane is left alone where one window would fill meanwhile, and used where many share the fast one', () => {
+  const fast = laneOf(1, 20_000, 40);
+  const slow = laneOf(2, 2_000, 400);
+  fast.track(new Control('other', new Uint8Array(0)), fast.path.cap, START);
+  const { pick } = createScheduler('adaptive');
+  const freeWindow = 512 * 1024;
+  assert.ok(
+    (slow.eta(freeWindow, START) - fast.eta(freeWindow, START)) * fast.path.rate > freeWindow,
+    'the fast lane could carry more than the window meanwhile',
+  );
+  assert.equal(pick([fast, slow], { ...bulk, freeWindow }, START), null);
+  assert.equal(pick([fast, slow], { ...bulk, freeWindow, sharers: 100 }, START), slow);
+});
