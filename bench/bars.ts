@@ -33,7 +33,7 @@ export interface Bar {
 
 export interface Finding {
   readonly value: number;
-  /** The rival that did best, where there were several. */
+  /** The rival that did best against us, where there were several. */
   readonly rival: string | null;
 }
 
@@ -47,16 +47,13 @@ export function find(bar: Bar, run: RunResult): Finding | null {
     return found === null ? null : { value: found.median, rival: null };
   }
   const sign = bar.atMost === undefined ? 1 : -1;
-  const [best] = bar.rivals
+  const [worst] = bar.rivals
     .flatMap((name) => {
-      const values = valuesOf(measure, name, bar.figure);
-      const found = spread(values);
-      return found === null ? [] : [{ name, values, merit: sign * found.median }];
+      const value = ratio(ours, valuesOf(measure, name, bar.figure));
+      return value === null ? [] : [{ value, rival: bar.rivals.length > 1 ? name : null }];
     })
-    .toSorted((a, b) => b.merit - a.merit);
-  const value = best === undefined ? null : ratio(ours, best.values);
-  if (best === undefined || value === null) return null;
-  return { value, rival: bar.rivals.length > 1 ? best.name : null };
+    .toSorted((a, b) => sign * (a.value - b.value));
+  return worst ?? null;
 }
 
 /** How the best of the bar's floors would be judged; null if there is none. */
