@@ -92,6 +92,17 @@ test('a whole name means that measure alone, any other those whose names begin s
   assert.deepEqual(ids('none'), []);
 });
 
+test('the best rival is the one that does best against us, whatever its median', () => {
+  const rows: Row[] = [
+    row('HAProxy twice', [1, 1, 1]),
+    row('HAProxy twice, 64 KiB', [3, 5, 1]),
+    row('nginx twice, 256 KiB', [2, 8, 2]),
+    row('striped, 8 lanes', [1, 4, 4]),
+  ];
+  const run = runOf([measureOf('bulk', rows)]);
+  assert.deepEqual(find(barsFor(run)[1]!, run), { value: 0.5, rival: 'nginx twice, 256 KiB' });
+});
+
 test('a bar is judged against the best rival, and stays in the page when it is missed', () => {
   const rows: Row[] = [
     row('HAProxy twice', [1, 1]),
