@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import type { Address } from '../core/address.ts';
 import { parseListenAddress, parseTargetAddress } from '../core/address.ts';
-import { formatSize } from '../core/units.ts';
+import { formatDuration, formatSize } from '../core/units.ts';
 import { UsageError } from '../core/usage-error.ts';
 
 export const schedulerNames = ['adaptive', 'round-robin', 'until-congested'] as const;
@@ -20,6 +20,8 @@ interface SessionConfig {
   readonly memory: number;
   /** How long a session outlives the loss of all its lanes. */
   readonly resume: number;
+  /** How long the process stays awake for the next message, while that pays; 0 never. See `BusyPoll`. */
+  readonly busyPoll: number;
 }
 
 export interface EntryConfig extends SessionConfig {
@@ -50,6 +52,8 @@ export interface RelayConfig {
   readonly to: Address;
   readonly connectTimeout: number;
   readonly memory: number;
+  /** As for a session. */
+  readonly busyPoll: number;
 }
 
 /** What is taken when the user says nothing, in the words that a user would write. */
@@ -64,6 +68,9 @@ export const defaults = {
   memory: '256MiB',
   resume: '60s',
   connectTimeout: '10s',
+  busyPoll: '0',
+  /** Only one of two proxies polls, or on two cores they would be in each other's way. */
+  entryBusyPoll: '300us',
   drain: '30s',
   admin: '127.0.0.1:9478',
 } as const;
@@ -73,6 +80,8 @@ export const limits = {
   workers: 64,
   /** Bytes; with less, a single fast lane would starve. */
   leastMemory: 16 * 1024 * 1024,
+  /** ms; who waits for longer had better sleep. */
+  busyPoll: 10,
 } as const;
 
 /** The entry serves programs of its own machine, so a bare port is on loopback. */
@@ -129,6 +138,11 @@ export function workerCount(wanted: number | 'auto', memory: number): number {
 
 export function checkWait(ms: number): number {
   if (ms === 0) throw new UsageError('nothing happens in no time; it takes at least 1ms');
+  return ms;
+}
+
+export function checkBusyPoll(ms: number): number {
+  if (ms > limits.busyPoll) throw new UsageError(`the most is ${formatDuration(limits.busyPoll)}`);
   return ms;
 }
 

@@ -1,22 +1,31 @@
 import type { BridgeOutcome } from '../io/bridge.ts';
 import { Bridge } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
+import { BusyPoll } from '../loop/busy-poll.ts';
+import { nodeClock } from '../loop/node-clock.ts';
 
 /** The bridges of a proxy: started, counted, and ended with it. */
 export class Connections {
   readonly #bridges = new Set<Bridge>();
   readonly #waiters: (() => void)[] = [];
+  readonly #poll: BusyPoll;
+
+  /** `busyPoll`: see `BusyPoll`, ms. */
+  constructor(busyPoll: number) {
+    this.#poll = new BusyPoll(nodeClock, busyPoll);
+  }
 
   get active(): number {
     return this.#bridges.size;
   }
 
   join(near: Pipe, far: Pipe, onClosed?: (outcome: BridgeOutcome) => void): void {
-    const bridge = new Bridge(near, far, (outcome) => {
+    const end = (outcome: BridgeOutcome): void => {
       this.#bridges.delete(bridge);
       onClosed?.(outcome);
       this.#noteIdle();
-    });
+    };
+    const bridge = new Bridge(near, far, end, this.#poll);
     this.#bridges.add(bridge);
   }
 

@@ -48,7 +48,7 @@ class Entry implements EntryService {
   readonly #logger: Logger;
   readonly #memory: ProxyMemory;
   readonly #uplink: Uplink;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   readonly #troubles = new News();
   readonly #startedAt = nodeClock.now();
   /** Accepted, and waiting for a session; each with the timer that ends its wait. */
@@ -60,6 +60,7 @@ class Entry implements EntryService {
     this.#config = config;
     this.#logger = logger;
     this.#memory = new ProxyMemory(config.memory);
+    this.#connections = new Connections(config.busyPoll);
     this.#uplink = new Uplink(config, this.#memory, logger, () => this.#serveWaiting());
   }
 

@@ -7,6 +7,7 @@ import { SlabPool } from '../data/slab-pool.ts';
 import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
+import { BusyPoll } from '../loop/busy-poll.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { type Listener, listen, peerOf, startDial } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
@@ -32,6 +33,7 @@ class Relay implements Service {
   readonly #logger: Logger;
   readonly #target: string;
   readonly #pool: SlabPool;
+  readonly #poll: BusyPoll;
   readonly #startedAt = nodeClock.now();
   readonly #connections = new Map<number, Connection>();
   #listener: Listener | null = null;
@@ -49,6 +51,7 @@ class Relay implements Service {
       allocate: (size) => Buffer.allocUnsafe(size),
       budget: config.memory,
     });
+    this.#poll = new BusyPoll(nodeClock, config.busyPoll);
   }
 
   async start(): Promise<void> {
@@ -128,7 +131,7 @@ class Relay implements Service {
       if (outcome instanceof DialError) this.#onRefused(connection, outcome);
       else {
         const far = tcpPipe(outcome, this.#pool);
-        connection.join(far, (end) => this.#onClosed(connection, end));
+        connection.join(far, (end) => this.#onClosed(connection, end), this.#poll);
       }
     });
   }
@@ -174,8 +177,8 @@ class Connection {
     this.#near = near;
   }
 
-  join(far: Pipe, onClosed: (outcome: BridgeOutcome) => void): void {
-    this.bridge = new Bridge(this.#near, far, onClosed);
+  join(far: Pipe, onClosed: (outcome: BridgeOutcome) => void, poll: BusyPoll): void {
+    this.bridge = new Bridge(this.#near, far, onClosed, poll);
   }
 
   abort(): void {

@@ -15,6 +15,8 @@ export interface TargetsConfig {
   readonly to: Address;
   /** ms */
   readonly connectTimeout: number;
+  /** ms */
+  readonly busyPoll: number;
 }
 
 /** The exit's connections to its target, each the far side of a channel. */
@@ -22,7 +24,7 @@ export class Targets {
   readonly #config: TargetsConfig;
   readonly #pool: SlabPool;
   readonly #logger: Logger;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   /** How to end each attempt that is under way. */
   readonly #dials = new Set<() => void>();
   readonly #troubles = new News();
@@ -31,6 +33,7 @@ export class Targets {
     this.#config = config;
     this.#pool = pool;
     this.#logger = logger;
+    this.#connections = new Connections(config.busyPoll);
   }
 
   /** Connects a channel to the target, or refuses it. */

@@ -22,7 +22,7 @@ import type { SessionStatus } from './status.ts';
 const SILENCE = 500;
 
 /** How to reach the exit: an entry's configuration without its own port. */
-export type UplinkConfig = Omit<EntryConfig, 'listen'>;
+export type UplinkConfig = Omit<EntryConfig, 'listen' | 'busyPoll'>;
 
 /** A session as the entry keeps it, from its first lane to its end. */
 interface Current {

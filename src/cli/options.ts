@@ -2,6 +2,7 @@ import { Argument, InvalidArgumentError, Option } from 'commander';
 import type { TcpAddress } from '../app/admin/config.ts';
 import { parseAdmin } from '../app/admin/config.ts';
 import {
+  checkBusyPoll,
   checkMemory,
   checkWait,
   defaults,
@@ -34,6 +35,7 @@ export interface StatusChoice extends AdminChoice {
 }
 
 export interface ServiceChoice extends LogChoice, AdminChoice {
+  readonly busyPoll: number;
   readonly drain: number;
 }
 
@@ -97,7 +99,8 @@ export const options = {
     withDefault(
       '--resume <TIME>',
       'how long connections wait for lost lanes to return',
-      parseDuration,
+      // Peers tell each other whole ms.
+      (text) => Math.round(parseDuration(text)),
       defaults.resume,
     ),
   workers: () =>
@@ -113,6 +116,13 @@ export const options = {
       'how long a target may take to accept',
       (text) => checkWait(parseDuration(text)),
       defaults.connectTimeout,
+    ),
+  busyPoll: (text: string) =>
+    withDefault(
+      '--busy-poll <TIME>',
+      'how long to stay awake for the next message, while that pays; 0 never',
+      (text) => checkBusyPoll(parseDuration(text)),
+      text,
     ),
   drain: () =>
     withDefault(

@@ -70,7 +70,7 @@ export function buildProgram(io: Io, onStatus: (status: number) => void): Comman
       const { exit } = await import('./commands/exit.ts');
       await finish(exit(io, listen, choice, isAdminNamed(command)));
     });
-  addSessionOptions(exit);
+  addSessionOptions(exit, defaults.busyPoll);
 
   const entry = add('entry', 'the near end: applications connect here, lanes go out to the exit')
     .addArgument(listenArgument(parseEntryListen, defaults.entryListen))
@@ -82,7 +82,7 @@ export function buildProgram(io: Io, onStatus: (status: number) => void): Comman
       const { entry } = await import('./commands/entry.ts');
       await finish(entry(io, listen, choice, isAdminNamed(command)));
     });
-  addSessionOptions(entry);
+  addSessionOptions(entry, defaults.entryBusyPoll);
 
   const relay = add('relay', 'a plain TCP relay, without lanes')
     .addArgument(listenArgument(parseOpenListen, defaults.relayListen))
@@ -93,7 +93,7 @@ export function buildProgram(io: Io, onStatus: (status: number) => void): Comman
       const { relay } = await import('./commands/relay.ts');
       await finish(relay(io, listen, choice, isAdminNamed(command)));
     });
-  addServiceOptions(relay);
+  addServiceOptions(relay, defaults.busyPoll);
 
   add('new', 'make a key in a new file that only you can read', add('key', 'the key of both ends'))
     .argument('[FILE]', `where to write it (default ${defaultKeyPath})`)
@@ -128,7 +128,7 @@ export function buildProgram(io: Io, onStatus: (status: number) => void): Comman
 }
 
 /** Of both ends of a session. */
-function addSessionOptions(command: Command): Command {
+function addSessionOptions(command: Command, busyPoll: string): Command {
   command
     .addOption(options.keyFile())
     .addOption(options.plain())
@@ -136,12 +136,16 @@ function addSessionOptions(command: Command): Command {
     .addOption(options.memory())
     .addOption(options.resume())
     .addOption(options.workers());
-  return addServiceOptions(command);
+  return addServiceOptions(command, busyPoll);
 }
 
 /** Of whatever runs until it is told to stop. */
-function addServiceOptions(command: Command): Command {
-  command.addOption(options.drain()).addOption(options.admin()).addOption(options.adminTokenFile());
+function addServiceOptions(command: Command, busyPoll: string): Command {
+  command
+    .addOption(options.busyPoll(busyPoll))
+    .addOption(options.drain())
+    .addOption(options.admin())
+    .addOption(options.adminTokenFile());
   return addLogOptions(command);
 }
 

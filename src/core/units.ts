@@ -18,11 +18,12 @@ export function formatSize(bytes: number): string {
   return `${shorten(bytes / 1024 ** power)}${binaryUnits[power]}`;
 }
 
-/** `30s`, `500ms`, `2m`, `1.5h`: milliseconds, rounded. At most 24 days, the longest that a timer can wait. */
+/** `30s`, `500ms`, `200us`, `2m`, `1.5h`: ms, to the nearest us. At most 24 days, the longest that a timer can wait. */
 export function parseDuration(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)$/.exec(text.trim()) ?? [];
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(us|ms|s|m|min|h|d)$/.exec(text.trim()) ?? [];
   const factor = durationUnits.find(([name]) => name === (unit === 'min' ? 'm' : unit))?.[1];
-  const ms = text.trim() === '0' ? 0 : Math.round(Number(amount) * (factor ?? Number.NaN));
+  const us = text.trim() === '0' ? 0 : Math.round(Number(amount) * (factor ?? Number.NaN) * 1000);
+  const ms = us / 1000;
   if (Number.isNaN(ms)) {
     throw new UsageError(`'${text}' is no duration; write it as in 500ms, 30s or 2m`);
   }
@@ -30,7 +31,7 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
-/** The largest unit that leaves at least one: `500ms`, `30s`, `1.5m`. */
+/** The largest unit that leaves at least one: `200us`, `500ms`, `30s`, `1.5m`. */
 export function formatDuration(ms: number): string {
   const [name, factor] = durationUnits.find(([, least]) => ms >= least) ?? (['ms', 1] as const);
   return `${shorten(ms / factor)}${name}`;
@@ -65,4 +66,5 @@ const durationUnits = [
   ['m', 60_000],
   ['s', 1000],
   ['ms', 1],
+  ['us', 0.001],
 ] as const;

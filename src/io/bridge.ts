@@ -1,6 +1,7 @@
 import { assert } from '../core/assert.ts';
 import type { Chunk } from '../core/chunk.ts';
 import { ZERO } from '../core/zero.ts';
+import type { BusyPoll } from '../loop/busy-poll.ts';
 import type { BrokenPipe, Pipe, PipeHandler } from './pipe.ts';
 
 /** Counts of one leg. */
@@ -32,12 +33,15 @@ export class Bridge {
   readonly #onClosed: (outcome: BridgeOutcome) => void;
   #isClosed = false;
 
-  /** Takes over both pipes, to which nobody may be attached. `onClosed` is called once, and last. */
-  constructor(near: Pipe, far: Pipe, onClosed: (outcome: BridgeOutcome) => void) {
+  /**
+   * Takes over both pipes, to which nobody may be attached. `onClosed` is called once, and last. `poll`
+   * hears of what passes.
+   */
+  constructor(near: Pipe, far: Pipe, onClosed: (outcome: BridgeOutcome) => void, poll?: BusyPoll) {
     this.#onClosed = onClosed;
     const onEnded = (): void => this.#onEnded();
-    this.#near = new Leg(near, onEnded, (cause) => this.#onBroken('near', cause));
-    this.#far = new Leg(far, onEnded, (cause) => this.#onBroken('far', cause));
+    this.#near = new Leg(near, onEnded, (cause) => this.#onBroken('near', cause), poll);
+    this.#far = new Leg(far, onEnded, (cause) => this.#onBroken('far', cause), poll);
     this.#near.join(this.#far);
     this.#far.join(this.#near);
   }
@@ -82,11 +86,18 @@ class Leg implements PipeHandler {
   #other: Leg = this;
   readonly #onEnded: () => void;
   readonly #onBroken: (cause: BrokenPipe) => void;
+  readonly #poll: BusyPoll | undefined;
   #isFinReceived = false;
   #isFinSent = false;
 
-  constructor(pipe: Pipe, onEnded: () => void, onBroken: (cause: BrokenPipe) => void) {
+  constructor(
+    pipe: Pipe,
+    onEnded: () => void,
+    onBroken: (cause: BrokenPipe) => void,
+    poll: BusyPoll | undefined,
+  ) {
     this.pipe = pipe;
+    this.#poll = poll;
     this.#onEnded = onEnded;
     this.#onBroken = onBroken;
     pipe.attach(this);
@@ -108,6 +119,8 @@ class Leg implements PipeHandler {
     const isTaken = other.pipe.send(chunk);
     assert(isTaken, 'a leg is read only while the other one can be written');
     other.stats.sentBytes += length;
+    // The counts stand for the legs, because they hold on to nothing.
+    this.#poll?.heard(this.stats, other.stats, length);
     if (other.pipe.writable) return;
     other.stats.congestions += 1;
     this.pipe.pause();

@@ -63,6 +63,7 @@ test('a wrong command line: 2, and one line that says what would be right', limi
     [['exit'], /exit needs --to <ADDR>/],
     [[...entry, '-n', '65'], /'--?n?.*--lanes <N>' argument '65' is invalid.*from 1 to 64/],
     [[...entry, '--memory', '1MiB'], /--memory.*at least 16MiB/],
+    [[...entry, '--busy-poll', '1s'], /--busy-poll.*the most is 10ms/],
     [[...entry, '--workers', '0'], /--workers.*'0' is no number from 1 to 64 and not 'auto'/],
     [[...entry, '--drain', '30'], /--drain.*'30' is no duration; write it as in 500ms, 30s/],
     [[...entry, '--scheduler', 'best'], /--scheduler.*adaptive, round-robin, until-congested/],

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { MiB } from './support/numbers.ts';
 import { Pair } from './support/pair.ts';
 import { Target } from './support/target.ts';
@@ -55,6 +56,41 @@ for (const plain of [true, false]) {
     }
   });
 }
+
+test('an entry stays awake for a quick conversation, and for no other', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const target = await Target.start((socket) => void socket.pipe(socket));
+  t.after(() => target.close());
+  // Under strace all is slow: with so long a window, loopback is quick still.
+  const entryArgs = ['--busy-poll', '10ms'];
+  const pair = await Pair.start(t, { to: target.address, plain: true, entryArgs });
+  const socket = await pair.connect();
+  const callsPerMessage = async (messages: number, pause: number): Promise<number> => {
+    const trace = await Trace.start(t, pair.entry.pid);
+    for (let message = 0; message < messages; message += 1) {
+      socket.write('a message');
+      await within(5_000, once(socket, 'data'), 'its answer');
+      await setTimeout(pause); // not for something to happen: the pace of this conversation
+    }
+    const { calls, table } = await trace.stop();
+    t.diagnostic(`${(calls / messages).toFixed(1)} calls per message, ${pause} ms apart`);
+    assert.ok(calls >= 2 * messages, `too few to be true:\n${table}`);
+    return calls / messages;
+  };
+  const asleep = await callsPerMessage(40, 50);
+  assert.ok(asleep <= 30, `${asleep} calls per message in a slow conversation`);
+  let awake = 0;
+  // A machine that is busy may make any one of these slow.
+  for (let stretch = 0; stretch < 10 && awake < 2 * asleep; stretch += 1) {
+    awake = await callsPerMessage(100, 3);
+  }
+  assert.ok(awake >= 2 * asleep, `${awake} calls per message in a quick one, ${asleep} in a slow`);
+  await callsPerMessage(20, 50); // until it has found out
+  const after = await callsPerMessage(40, 50);
+  assert.ok(after <= 30, `${after} calls per message in a slow conversation after a quick one`);
+});
 
 /** strace, counting the calls of a running process and all its threads. */
 class Trace {

@@ -209,6 +209,7 @@ async function startServices(target: Target, plain: boolean): Promise<[Service, 
     scheduler: 'adaptive',
     memory: 64 * MiB,
     resume: 5_000,
+    busyPoll: 0.2,
   } as const;
   const exitConfig: ExitConfig = {
     ...both,

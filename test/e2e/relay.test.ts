@@ -239,7 +239,7 @@ async function withRelay(
 
 function config(to: Address) {
   const listen: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 };
-  return { listen, to, connectTimeout: 5000, memory: 64 * MiB };
+  return { listen, to, connectTimeout: 5000, memory: 64 * MiB, busyPoll: 0.2 };
 }
 
 function connectTo(relay: Service): Socket {

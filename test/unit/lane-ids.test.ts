@@ -25,6 +25,7 @@ const config: ExitConfig = {
   scheduler: 'adaptive',
   memory: 64 * 1024 * 1024,
   resume: 1_000,
+  busyPoll: 0,
 };
 const targets = new Targets(config, memory.pool, silentLogger);
 const downlinks = new Downlinks(config, memory, targets, silentLogger);

@@ -47,6 +47,9 @@ test('durations are read in milliseconds', () => {
   const durations: [string, number][] = [
     ['0', 0],
     ['0s', 0],
+    ['200us', 0.2],
+    ['1.6us', 0.002],
+    ['0.25ms', 0.25],
     ['500ms', 500],
     ['30s', 30_000],
     ['1.5s', 1500],
@@ -71,6 +74,7 @@ test('values are written as a reader would say them', () => {
   assert.equal(formatSize(1_610_612_736), '1.5GiB');
   assert.equal(formatSize(123_456), '120.6KiB');
   assert.equal(formatDuration(0), '0ms');
+  assert.equal(formatDuration(0.2), '200us');
   assert.equal(formatDuration(500), '500ms');
   assert.equal(formatDuration(30_000), '30s');
   assert.equal(formatDuration(90_000), '1.5m');

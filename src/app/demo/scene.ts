@@ -58,6 +58,7 @@ export async function setScene(options: SceneOptions, logger: Logger): Promise<S
       plain: false,
       scheduler: 'adaptive',
       memory: 256 * 1024 * 1024,
+      busyPoll: 0,
       resume: 60_000,
     } as const;
     const server = await add(startFileServer(options.fileBytes));

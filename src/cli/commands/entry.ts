@@ -22,6 +22,7 @@ export function entry(
     scheduler: choice.scheduler,
     memory: choice.memory,
     resume: choice.resume,
+    busyPoll: choice.busyPoll,
   };
   const workers = workerCount(choice.workers, choice.memory);
   return serve(io, choice, isAdminNamed, logger, async () => {

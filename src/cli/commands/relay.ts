@@ -11,8 +11,8 @@ export function relay(
   isAdminNamed: boolean,
 ): Promise<number> {
   const logger = loggerFor(io, choice);
-  const { to, connectTimeout, memory } = choice;
-  const config: RelayConfig = { listen, to, connectTimeout, memory };
+  const { to, connectTimeout, memory, busyPoll } = choice;
+  const config: RelayConfig = { listen, to, connectTimeout, memory, busyPoll };
   return serve(io, choice, isAdminNamed, logger, async () => {
     const { startRelay } = await import('../../app/relay.ts');
     return startRelay(config, logger);
