@@ -1,10 +1,14 @@
 // Joins the modules of the command line to a few files, which start faster: docs/adr/0012.
 // The library and the tests use the modules as they were compiled.
+import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
+const out = join(dist, 'cli');
+
+rmSync(out, { recursive: true, force: true });
 
 await build({
   input: {
@@ -16,9 +20,12 @@ await build({
   external: ['commander'],
   logLevel: 'warn',
   output: {
-    dir: join(dist, 'cli'),
-    format: 'esm',
+    dir: out,
+    format: 'cjs',
     entryFileNames: '[name].js',
     chunkFileNames: 'part-[name].js',
   },
 });
+
+// Node reads ES modules one by one and asynchronously; these are read at once.
+writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');

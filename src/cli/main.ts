@@ -7,7 +7,7 @@ import { buildProgram } from './program.ts';
 
 keepYoungHeapSmall();
 tolerateClosedOutput();
-endProcess(await main(process.argv.slice(2), processIo()));
+void main(process.argv.slice(2), processIo()).then(endProcess);
 
 /** Runs one command line; the answer is the exit status. */
 async function main(args: readonly string[], io: Io): Promise<number> {
