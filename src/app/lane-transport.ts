@@ -7,7 +7,7 @@ import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe, tlsPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { affinityDigits } from '../protocol/affinity.ts';
-import { plainGreeting, type Settings } from '../protocol/handshake.ts';
+import type { Settings } from '../protocol/handshake.ts';
 import { crypto } from '../sys/crypto.ts';
 import { dialInsistently } from '../sys/net.ts';
 import { channelBinding, secureClient, secureServer } from '../sys/tls.ts';
@@ -68,9 +68,8 @@ export async function acceptCarrier(
   signal: AbortSignal,
 ): Promise<Carrier> {
   if (transport.plain) return { pipe: tcpPipe(socket, transport.pool), binding: null };
-  const plainMagic = plainGreeting(0).subarray(0, 4);
   if (head.length > 0) socket.unshift(head);
-  const securing = secureServer(socket, transport.key, { timeout: TIMEOUT, plainMagic });
+  const securing = secureServer(socket, transport.key, { timeout: TIMEOUT });
   return encrypted(socket, securing, transport.pool, signal);
 }
 

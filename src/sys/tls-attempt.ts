@@ -7,8 +7,6 @@ import { TlsError } from './tls-error.ts';
 export interface TlsOptions {
   /** ms for the whole handshake, and for the dial if that is still going on. */
   readonly timeout: number;
-  /** How a peer without encryption begins; only helps to name that mistake. */
-  readonly plainMagic?: Uint8Array;
 }
 
 /** What a handshake knows of its socket, and how it ends; only the first end counts. */

@@ -54,16 +54,12 @@ export function serverFailure(peer: string, error: Error): TlsError {
     const text = `${peer} ended the connection during the TLS handshake (${code})`;
     return new TlsError('reset', text, cause);
   }
+  if (notTls.has(reasonOf(error))) {
+    const text = `${peer} speaks without TLS: its entry runs with --plain, or it is no tcp-striper`;
+    return new TlsError('plain-peer', text, cause);
+  }
   const text = `${peer} is no tcp-striper entry (${reasonOf(error)})`;
   return new TlsError('foreign-peer', text, cause);
-}
-
-/** The exit's view of a peer whose first bytes, never empty, are not TLS. */
-export function strangeHello(peer: string, hello: Uint8Array, plainMagic?: Uint8Array): TlsError {
-  const isPlain = plainMagic?.every((byte, at) => (hello[at] ?? byte) === byte) ?? false;
-  return isPlain
-    ? new TlsError('plain-peer', `${peer} speaks without TLS: its entry runs with --plain`)
-    : new TlsError('foreign-peer', `${peer} is no tcp-striper entry (it does not speak TLS)`);
 }
 
 export function wrongKey(peer: string, options?: ErrorOptions): TlsError {

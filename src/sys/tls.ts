@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import { equal, hkdfSha256, randomBytes } from './crypto.ts';
 import { attempt, closed, type TlsOptions } from './tls-attempt.ts';
-import { clientFailure, serverFailure, strangeHello, wrongKey } from './tls-error.ts';
+import { clientFailure, serverFailure, wrongKey } from './tls-error.ts';
 
 /**
  * TLS 1.3 with the shared key as external PSK: both ends prove that they hold it, every connection
@@ -41,7 +41,9 @@ export function secureClient(
 }
 
 /**
- * Encrypts a socket that this end has accepted; see `secureClient`.
+ * Encrypts a socket that this end has accepted; see `secureClient`. Best of which nothing was read yet:
+ * Node reads into a ring of buffers, and what was read before makes the first of them a small one, which
+ * stays, so that of all reads every other one would be small.
  * @throws {TlsError} with the socket destroyed.
  */
 export function secureServer(
@@ -51,33 +53,19 @@ export function secureServer(
 ): Promise<tls.TLSSocket> {
   return attempt(socket, options, serverFailure, ({ peer, succeed, fail }) => {
     let cause: Error | null = null;
-    // OpenSSL does not tell what a stranger said, so the first bytes are looked at before it.
-    socket.once('readable', () => {
-      const hello: Buffer | null = socket.read();
-      if (hello === null) return;
-      if (hello[0] !== HANDSHAKE_RECORD) {
-        return fail(strangeHello(peer, hello, options.plainMagic));
-      }
-      socket.unshift(hello);
-      listen();
+    // Node says whose handshake failed only through a server: so each socket gets its own.
+    const server = tls.createServer({
+      ...pinned,
+      pskCallback: (_, offered) => {
+        const known = Buffer.from(identity(key));
+        if (equal(Buffer.from(offered).subarray(0, known.length), known)) return preSharedKey(key);
+        cause = wrongKey(peer);
+        return randomBytes(PSK_BYTES);
+      },
     });
-
-    /** Node says whose handshake failed only through a server: so each socket gets its own. */
-    function listen(): void {
-      const server = tls.createServer({
-        ...pinned,
-        pskCallback: (_, offered) => {
-          const known = Buffer.from(identity(key));
-          if (equal(Buffer.from(offered).subarray(0, known.length), known))
-            return preSharedKey(key);
-          cause = wrongKey(peer);
-          return randomBytes(PSK_BYTES);
-        },
-      });
-      server.once('secureConnection', succeed);
-      server.once('tlsClientError', (error) => fail(cause ?? error));
-      server.emit('connection', socket);
-    }
+    server.once('secureConnection', succeed);
+    server.once('tlsClientError', (error) => fail(cause ?? error));
+    server.emit('connection', socket);
   });
 }
 
@@ -96,8 +84,6 @@ function identity(key: Uint8Array): string {
 }
 
 const PSK_BYTES = 32;
-/** The first byte of a TLS connection. */
-const HANDSHAKE_RECORD = 0x16;
 
 /** The PSK is bound to SHA-256; a SHA-384 suite would make OpenSSL fail with a misleading error. */
 const pinned = {

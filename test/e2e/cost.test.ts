@@ -12,8 +12,8 @@ import { until, within } from './support/wait.ts';
 // System calls per MiB carried: counted, not timed. Most of a proxy's time is spent in them.
 
 const SIZE = 128 * MiB;
-/** Reads, writes, waits and what else it takes. Node's TLS reads about one record of 16 KiB at a time. */
-const most = { plain: 60, TLS: 240 };
+/** Reads, writes, waits and what else it takes. Node's TLS reads 64 KiB and 16 KiB in turn, at best. */
+const most = { plain: 60, TLS: 100 };
 
 /** Counting needs strace, and the right to attach it: the reason says which of them is missing. */
 const skip = whyNoStrace() ?? false;
