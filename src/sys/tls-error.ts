@@ -85,7 +85,8 @@ const wrongKeyAlerts = new Set([
   'ALERT_UNKNOWN_PSK_IDENTITY',
 ]);
 
-const notTls = new Set(['WRONG_VERSION_NUMBER', 'PACKET_LENGTH_TOO_LONG', 'HTTP_REQUEST']);
+/** HTTP_REQUEST is not among them: no tcp-striper says GET. */
+const notTls = new Set(['WRONG_VERSION_NUMBER', 'PACKET_LENGTH_TOO_LONG']);
 
 const dialCalls = new Set(['connect', 'getaddrinfo']);
 

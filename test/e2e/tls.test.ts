@@ -79,7 +79,7 @@ test('an exit names what speaks to it without TLS', async (t) => {
   const cases: [string, TlsFailure, Uint8Array | string][] = [
     ['an entry that runs with --plain', 'plain-peer', 'PLAIN! and more'],
     ['less of it than a record begins with', 'reset', 'PLA'],
-    ['HTTP', 'plain-peer', 'GET / HTTP/1.1\r\n\r\n'],
+    ['HTTP', 'foreign-peer', 'GET / HTTP/1.1\r\n\r\n'],
     ['random bytes', 'plain-peer', new Uint8Array(300).map((_, i) => (i * 97 + 1) & 0xff)],
     [
       'a record header and then nonsense',
