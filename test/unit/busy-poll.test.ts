@@ -10,7 +10,6 @@ const LOOK = 0.005;
 /** A loop that turns while somebody asks for it, each turn in no less than a look's time. */
 class Loop implements Clock {
   time = 1_000;
-  looks = 0;
   #soon: (() => void) | null = null;
 
   now(): number {
@@ -32,7 +31,6 @@ class Loop implements Clock {
     while (this.#soon !== null && this.time < end) {
       const fn = this.#soon;
       this.#soon = null;
-      this.looks += 1;
       this.time += LOOK;
       awake += LOOK;
       fn();
