@@ -18,7 +18,10 @@ export function formatSize(bytes: number): string {
   return `${shorten(bytes / 1024 ** power)}${binaryUnits[power]}`;
 }
 
-/** `30s`, `500ms`, `200us`, `2m`, `1.5h`: ms, to the nearest us. At most 24 days, the longest that a timer can wait. */
+/**
+ * `30s`, `500ms`, `200us`, `2m`, `1.5h`: ms, to the nearest us. At most 24 days, the longest that a timer
+ * can wait.
+ */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(us|ms|s|m|min|h|d)$/.exec(text.trim()) ?? [];
   const factor = durationUnits.find(([name]) => name === (unit === 'min' ? 'm' : unit))?.[1];

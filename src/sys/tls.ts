@@ -41,9 +41,8 @@ export function secureClient(
 }
 
 /**
- * Encrypts a socket that this end has accepted; see `secureClient`. Best of which nothing was read yet:
- * Node reads into a ring of buffers, and what was read before makes the first of them a small one, which
- * stays, so that of all reads every other one would be small.
+ * Encrypts a socket that this end has accepted; see `secureClient`. If something was read of it and put
+ * back, every other read will be a small one: it sizes the first buffer of Node's ring, which stays.
  * @throws {TlsError} with the socket destroyed.
  */
 export function secureServer(
