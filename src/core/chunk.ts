@@ -77,6 +77,12 @@ export class Chunk {
     return new Chunk(this.bytes.subarray(start, end), this.#slab, start === 0 ? this.headroom : 0);
   }
 
+  /** Another owner's chunk over the same bytes, without headroom: that stays this one's. */
+  share(): Chunk {
+    this.#slab?.retain();
+    return new Chunk(this.bytes, this.#slab);
+  }
+
   /** Another owner's chunk that begins `room` bytes earlier, in this chunk's headroom. */
   withRoom(room: number): Chunk {
     assert(room <= this.headroom, 'a header fits the headroom');

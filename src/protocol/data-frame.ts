@@ -30,11 +30,11 @@ export function sendData(segment: Segment, lane: Lane, now: number): void {
     writeHeader(frame.bytes, segment);
     lane.port.send(frame);
   } else {
-    // The memory in front is another frame's.
+    // The memory in front is another frame's, which may be on its way still: nobody writes there.
     const header = shortLived(DATA_HEADER_BYTES);
     writeHeader(header, segment);
     lane.port.send(new Chunk(header), true);
-    lane.port.send(chunk.slice(0, length));
+    lane.port.send(chunk.share());
   }
 }
 

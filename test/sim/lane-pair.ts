@@ -99,6 +99,7 @@ export class LaneEnd implements Pipe {
 
   send(chunk: Chunk): boolean {
     if (!this.writable) return false;
+    spoilHeadroom(chunk);
     this.#out.push(chunk);
     if (this.#out.isFull) this.#isCongested = true;
     return true;
@@ -191,4 +192,9 @@ export class LaneEnd implements Pipe {
     for (const item of this.#inbox) if (item !== 'fin') item.release();
     this.#inbox.clear();
   }
+}
+
+/** A pipe may write to the room in front of what it was given. */
+function spoilHeadroom({ bytes, headroom }: Chunk): void {
+  new Uint8Array(bytes.buffer, bytes.byteOffset - headroom, headroom).fill(0xee);
 }

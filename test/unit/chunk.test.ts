@@ -54,6 +54,18 @@ test('a slice is over the same memory, and has headroom only at the start', () =
   assert.equal(chunk.slice(3, 3).length, 0);
 });
 
+test('a shared chunk is over the same memory, and has no headroom', () => {
+  const { slab, homecomings } = slabOf(100);
+  const chunk = new Chunk(slab.bytes.subarray(16, 64), slab, 16);
+  const shared = chunk.share();
+  assert.equal(shared.headroom, 0);
+  assert.deepEqual(shared.bytes, chunk.bytes);
+  chunk.release();
+  assert.equal(homecomings(), 0);
+  shared.release();
+  assert.equal(homecomings(), 1);
+});
+
 test('room for a header lies right before the bytes, and costs a reference', () => {
   const { slab, homecomings } = slabOf(100);
   const chunk = new Chunk(slab.bytes.subarray(16, 64), slab, 16);
