@@ -183,7 +183,7 @@ export class End implements PipeHandler {
       const check = (): void => {
         if (this.#failure !== null) reject(this.#failure);
         else if (holds()) resolve();
-        else if (this.isOver) reject(new Error(`${this.name} is over, but awaited ${what}`));
+        else if (this.isOver) reject(this.#overTooSoon(what));
         else return;
         clearTimeout(timer);
         this.#waiters.delete(check);
@@ -191,6 +191,10 @@ export class End implements PipeHandler {
       this.#waiters.add(check);
       check();
     });
+  }
+
+  #overTooSoon(what: string): Error {
+    return new Error(`${this.name} is over, but awaited ${what}`, { cause: this.broken });
   }
 
   /** Throws what a handler found: handlers run inside the pipe, where an exception is lost. */

@@ -18,7 +18,7 @@ export interface SocketPair {
   readonly accepted: Socket;
   /** Dialled; paused and not read. */
   readonly dialled: Socket;
-  /** Resolves when the accepted socket is closed. */
+  /** Resolves when both sockets are closed. */
   close(): Promise<void>;
 }
 
@@ -39,7 +39,12 @@ export async function socketPair(): Promise<SocketPair> {
   const dialled = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
   dialled.pause();
   await once(dialled, 'connect');
-  return { accepted: await accepting, dialled, close: () => listener.close() };
+  const closed = new Promise((resolve) => dialled.once('close', resolve));
+  return {
+    accepted: await accepting,
+    dialled,
+    close: async () => void (await Promise.all([listener.close(), closed])),
+  };
 }
 
 export async function tcpPair(): Promise<PipePair> {
