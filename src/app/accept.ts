@@ -3,11 +3,11 @@ import type { Address } from '../core/address.ts';
 import type { Listener, ListenOptions } from '../sys/net.ts';
 
 /**
- * How connections come in: `listen()` of `sys/net.ts`, or whatever takes its place. `head` are bytes
- * that were read from the socket already.
+ * How connections come in: `listen()` of `sys/net.ts`, `listenBare()` of `sys/bare-net.ts`, or whatever takes
+ * their place. `head` are bytes that were read from the socket already.
  */
-export type Accept = (
+export type Accept<Accepted = Socket> = (
   address: Address,
-  onSocket: (socket: Socket, head?: Uint8Array) => void,
+  onSocket: (socket: Accepted, head?: Uint8Array) => void,
   options: ListenOptions,
 ) => Promise<Listener>;

@@ -1,10 +1,10 @@
-import type { Socket } from 'node:net';
 import type { LogFields, Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
-import { type Listener, listen } from '../sys/net.ts';
+import { type AnySocket, listenBare } from '../sys/bare-net.ts';
+import type { Listener } from '../sys/net.ts';
 import type { Accept } from './accept.ts';
 import type { EntryConfig } from './config.ts';
 import { Connections } from './connections.ts';
@@ -36,7 +36,7 @@ export interface EntryService extends Service {
 export async function startEntry(
   config: EntryConfig,
   logger: Logger,
-  accept: Accept = listen,
+  accept: Accept<AnySocket> = listenBare,
 ): Promise<EntryService> {
   const entry = new Entry(config, logger);
   await entry.start(accept);
@@ -68,7 +68,7 @@ class Entry implements EntryService {
     return this.#listener?.addresses ?? [];
   }
 
-  async start(accept: Accept): Promise<void> {
+  async start(accept: Accept<AnySocket>): Promise<void> {
     this.#listener = await accept(this.#config.listen, (socket) => this.#onSocket(socket), {
       onAcceptError: (error) => this.#warn('cannot accept', { cause: error.message }),
     });
@@ -112,7 +112,7 @@ class Entry implements EntryService {
     await closed;
   }
 
-  #onSocket(socket: Socket): void {
+  #onSocket(socket: AnySocket): void {
     const near = tcpPipe(socket, this.#memory.pool);
     if (this.#isStopping || !this.#serve(near)) this.#wait(near);
   }

@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import type { Socket } from 'node:net';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
@@ -9,7 +8,8 @@ import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { BusyPoll } from '../loop/busy-poll.ts';
 import { nodeClock } from '../loop/node-clock.ts';
-import { type Listener, listen, peerOf, startDial } from '../sys/net.ts';
+import { type AnySocket, dialBare, listenBare } from '../sys/bare-net.ts';
+import { type Listener, peerOf } from '../sys/net.ts';
 import { DialError } from '../sys/net-error.ts';
 import type { RelayConfig } from './config.ts';
 import type { Readiness, Service } from './service.ts';
@@ -55,7 +55,7 @@ class Relay implements Service {
   }
 
   async start(): Promise<void> {
-    this.#listener = await listen(this.#config.listen, (socket) => this.#onSocket(socket), {
+    this.#listener = await listenBare(this.#config.listen, (socket) => this.#onSocket(socket), {
       onAcceptError: (error) =>
         this.#logger.warn('could not accept a connection', { cause: error.message }),
     });
@@ -120,13 +120,13 @@ class Relay implements Service {
     await closed;
   }
 
-  #onSocket(socket: Socket): void {
+  #onSocket(socket: AnySocket): void {
     const peer = peerOf(socket);
     this.#opened += 1;
     const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
     this.#connections.set(connection.id, connection);
     const { to, connectTimeout: timeout } = this.#config;
-    connection.cancelDial = startDial(to, { timeout }, (outcome) => {
+    connection.cancelDial = dialBare(to, { timeout }, (outcome) => {
       connection.cancelDial = null;
       if (outcome instanceof DialError) this.#onRefused(connection, outcome);
       else {

@@ -6,7 +6,7 @@ import type { PipeHandler } from '../io/pipe.ts';
 import type { StripedPipe } from '../io/pipe-striped.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
-import { startDial } from '../sys/net.ts';
+import { dialBare } from '../sys/bare-net.ts';
 import { DialError } from '../sys/net-error.ts';
 import { Connections } from './connections.ts';
 import { News } from './news.ts';
@@ -43,7 +43,7 @@ export class Targets {
       return;
     }
     const { to, connectTimeout } = this.#config;
-    const cancel = startDial(to, { timeout: connectTimeout }, (outcome) => {
+    const cancel = dialBare(to, { timeout: connectTimeout }, (outcome) => {
       this.#dials.delete(cancel);
       if (outcome instanceof DialError) this.#fail(channel, outcome);
       else {

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { Chunk } from '../core/chunk.ts';
 import type { ReadSink, SocketReader } from '../sys/socket-reader.ts';
 import type { SocketWriter } from '../sys/socket-writer.ts';
-import { BrokenPipe, type Pipe, type PipeHandler } from './pipe.ts';
+import { causeOf } from './broken-cause.ts';
+import type { BrokenPipe, Pipe, PipeHandler } from './pipe.ts';
 
 /** What differs between the kinds of Node `Duplex` that carry a pipe. */
 export interface DuplexParts {
@@ -103,15 +104,3 @@ export class DuplexPipe implements Pipe {
 function closed(): Error {
   return new Error('it was closed from this side');
 }
-
-/** Node's error codes, sorted by what they mean for a pipe. */
-function causeOf(error: NodeJS.ErrnoException): BrokenPipe {
-  const code = error.code ?? '';
-  if (resets.has(code)) {
-    return new BrokenPipe('reset', 'the peer reset the connection', { cause: error });
-  }
-  const kind = code.startsWith('ERR_SSL') ? 'protocol' : 'lost';
-  return new BrokenPipe(kind, `the connection failed: ${error.message}`, { cause: error });
-}
-
-const resets = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);

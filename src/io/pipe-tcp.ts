@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SlabPool } from '../data/slab-pool.ts';
+import { BareSocket } from '../sys/bare-socket.ts';
 import { reset } from '../sys/socket-handle.ts';
 import { SocketReader } from '../sys/socket-reader.ts';
 import { SocketWriter } from '../sys/socket-writer.ts';
 import type { Pipe } from './pipe.ts';
+import { BarePipe } from './pipe-bare.ts';
 import { DuplexPipe } from './pipe-duplex.ts';
 
 /** Bytes that may wait in a socket whose kernel buffer is full. */
@@ -18,7 +20,13 @@ const TLS_LIMIT = 1024 * 1024;
  *
  * Unix sockets have no RST: an abort looks like an end to a peer that does not write.
  */
-export function tcpPipe(socket: Socket, pool: SlabPool): Pipe {
+export function tcpPipe(socket: Socket | BareSocket, pool: SlabPool): Pipe {
+  if (socket instanceof BareSocket) return new BarePipe(socket, pool, TCP_LIMIT);
+  const bare = BareSocket.from(socket);
+  return bare === null ? socketPipe(socket, pool) : new BarePipe(bare, pool, TCP_LIMIT);
+}
+
+function socketPipe(socket: Socket, pool: SlabPool): Pipe {
   socket.allowHalfOpen = true;
   return new DuplexPipe(socket, {
     reader: (sink) => new SocketReader(socket, sink, { pool }),

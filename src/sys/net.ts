@@ -1,6 +1,7 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type Address, formatAddress } from '../core/address.ts';
+import { BareSocket } from './bare-socket.ts';
 import { codeOf, DialError, ListenError } from './net-error.ts';
 
 export interface Listener {
@@ -29,7 +30,7 @@ export interface InsistentDialOptions extends DialOptions {
 }
 
 /** After so much silence the kernel asks whether the peer is still there. */
-const KEEPALIVE_DELAY = 30_000; // ms
+export const KEEPALIVE_DELAY = 30_000; // ms
 const STALE_PROBE_TIMEOUT = 1_000; // ms
 
 /**
@@ -43,6 +44,14 @@ export async function listen(
   onSocket: (socket: Socket) => void,
   options: ListenOptions = {},
 ): Promise<Listener> {
+  return listenerOf(await startServer(address, onSocket), address, options);
+}
+
+/** What `listen()` does first. @throws {ListenError} if the address cannot be bound. */
+export async function startServer(
+  address: Address,
+  onSocket: (socket: Socket) => void,
+): Promise<Server> {
   const server = createServer(
     {
       allowHalfOpen: true,
@@ -64,12 +73,22 @@ export async function listen(
       throw new ListenError(address, again);
     });
   }
-  server.on('error', (error) => options.onAcceptError?.(error));
+  return server;
+}
+
+/** What `listen()` does with its server. `idle` resolves when connections that it does not know are closed. */
+export function listenerOf(
+  server: Server,
+  address: Address,
+  { onAcceptError }: ListenOptions,
+  idle: () => Promise<void> = async () => {},
+): Listener {
+  server.on('error', (error) => onAcceptError?.(error));
   let closed: Promise<void> | null = null;
   return {
     addresses: [boundAddress(server, address)],
     close() {
-      closed ??= new Promise((resolve) => server.close(() => resolve()));
+      closed ??= new Promise<void>((resolve) => server.close(() => resolve())).then(idle);
       return closed;
     },
   };
@@ -130,7 +149,7 @@ export function dial(address: Address, options: DialOptions): Promise<Socket> {
 }
 
 /**
- * As `dial`, without a promise or a signal, for those who dial often.
+ * As `dial`, without a promise or a signal.
  * @returns ends the attempt, if it has not ended
  */
 export function startDial(
@@ -225,7 +244,8 @@ function boundAddress(server: Server, address: Address): string {
 }
 
 /** Where a socket comes from, as `HOST:PORT`; a unix socket has no name to tell. */
-export function peerOf(socket: Socket): string {
+export function peerOf(socket: Socket | BareSocket): string {
+  if (socket instanceof BareSocket) return socket.peer;
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return 'unnamed';
   return formatAddress({ kind: 'tcp', host: remoteAddress, port: remotePort });

@@ -5,6 +5,12 @@ const limit = 64 * 1024;
 
 pipeLaws('a TCP pipe', tcpPair, { limit });
 
+// What is written inside of a callback of the system is not taken at once, either.
+pipeLaws('a TCP pipe with chunks larger than its buffers', tcpPair, {
+  limit,
+  maxChunk: 2 * 1024 * 1024,
+});
+
 const [major = 0] = process.versions.node.split('.').map(Number);
 pipeLaws("a TCP pipe by 'data' events", eventTcpPair, {
   limit,

@@ -1,0 +1,219 @@
+import type { Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import { formatAddress } from '../core/address.ts';
+import { bindings, type Handle, type Request } from './bindings.ts';
+import { isUnread } from './socket-handle.ts';
+
+/** What a bare socket tells whoever uses it; never from inside a call. */
+export interface BareSink {
+  /** The place of the next read: asked for at first, and after each read. */
+  place(): Uint8Array;
+  /** `length` bytes were read to the place. */
+  onRead(length: number): void;
+  /** The peer's FIN, or what looks like it: see `isConnected`. Nothing is read after it. */
+  onEnd(): void;
+  /** What `write()` left over is with the kernel now, and its memory is free. */
+  onWritten(): void;
+  onFinSent(): void;
+  /** Nothing follows but `onClosed`, after `close()`. */
+  onError(error: NodeJS.ErrnoException): void;
+  /** The system uses no memory of this connection any more. */
+  onClosed(): void;
+}
+
+/**
+ * A connected TCP or unix socket without a `net.Socket` around it: bytes are read to where the reader
+ * wants them, and a write that the kernel takes at once leaves nothing behind.
+ */
+export class BareSocket {
+  readonly #handle: Handle;
+  readonly #onGone: (() => void) | undefined;
+  #sink: BareSink | null = null;
+  /** For the next write. One that was under way is of no more use: Node clings to it until after its callback. */
+  #spare: Request | null = null;
+  #isReading = false;
+  #isShuttingDown = false;
+  #state: 'open' | 'resetting' | 'closed' = 'open';
+
+  /**
+   * The connection of `socket`, which nobody has read or written, and which is not to be used any more;
+   * null, with nothing changed, if it can't be had.
+   */
+  static from(socket: Socket): BareSocket | null {
+    // Stated cast: the field is Node's own; it is looked at before it is relied on.
+    const inside = socket as unknown as { _handle: unknown };
+    const handle = inside._handle;
+    if (!isUnread(socket) || socket.writableLength > 0) return null;
+    if (!bindings()?.isHandle(handle)) return null;
+    inside._handle = null;
+    handle.readStop();
+    return new BareSocket(handle, () => socket.destroy());
+  }
+
+  /** `onGone` is called when the connection is closed and its descriptor free. */
+  constructor(handle: Handle, onGone?: () => void) {
+    this.#handle = handle;
+    this.#onGone = onGone;
+    handle.owner = this;
+  }
+
+  /** Where it comes from, as `HOST:PORT`; a unix socket has no name to tell. */
+  get peer(): string {
+    const { address, port } = this.#peerName() ?? {};
+    if (address === undefined || port === undefined) return 'unnamed';
+    return formatAddress({ kind: 'tcp', host: address, port });
+  }
+
+  /**
+   * False if the kernel says that the connection is gone, though reading may have shown a plain end: Node
+   * before 24 hides an RST behind a short read. Once both sides have sent FIN it says nothing.
+   */
+  get isConnected(): boolean {
+    return this.#handle.getpeername === undefined || this.#peerName() !== null;
+  }
+
+  /** Says who listens; called once, before all that follows. */
+  open(sink: BareSink): void {
+    this.#sink = sink;
+    this.#handle.onread = BareSocket.#onRead;
+    this.#handle.useUserBuffer(sink.place());
+  }
+
+  startReading(): void {
+    if (this.#state !== 'open' || this.#isReading) return;
+    this.#isReading = true;
+    this.#check('read', this.#handle.readStart());
+  }
+
+  stopReading(): void {
+    if (this.#state !== 'open' || !this.#isReading) return;
+    this.#isReading = false;
+    this.#handle.readStop();
+  }
+
+  /**
+   * Not while a write is under way.
+   * @returns true if the kernel took all; otherwise `onWritten` follows, and the memory is in use until
+   * then or until `onClosed`
+   */
+  write(bytes: Uint8Array): boolean {
+    if (this.#state !== 'open') return false;
+    const request = this.#takeSpare();
+    return this.#isTaken(request, this.#handle.writeBuffer(request, bytes));
+  }
+
+  /** As `write()`, several pieces in their order. */
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    if (this.#state !== 'open') return false;
+    const request = this.#takeSpare();
+    return this.#isTaken(request, this.#handle.writev(request, pieces, true));
+  }
+
+  /** FIN; not while a write is under way. A connection that was reset fails: afterwards nothing could tell. */
+  shutdown(): void {
+    if (this.#state !== 'open') return;
+    if (!this.isConnected) {
+      process.nextTick(() => this.#fail('shutdown', 'ECONNRESET'));
+      return;
+    }
+    const request = this.#newRequest(bindings()!.ShutdownRequest, BareSocket.#onShutdown);
+    const error = this.#handle.shutdown(request);
+    this.#isShuttingDown = error === 0;
+    this.#check('shutdown', error);
+  }
+
+  /** Sends RST and closes. A unix socket knows no RST: its peer sees an end, and errors when it writes. */
+  reset(): void {
+    if (this.#state !== 'open') return;
+    this.stopReading();
+    // libuv refuses to reset while a shutdown is under way; that takes no longer than a turn.
+    this.#state = 'resetting';
+    if (!this.#isShuttingDown) this.#reset();
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#handle.close(BareSocket.#onClosed);
+  }
+
+  static readonly #onRead = function (this: Handle): Uint8Array | undefined {
+    const socket = this.owner as BareSocket;
+    const length = bindings()!.lastRead();
+    if (length === 0 || socket.#state !== 'open') return undefined;
+    const sink = socket.#sink!;
+    if (length > 0) {
+      sink.onRead(length);
+      return socket.#state === 'open' ? sink.place() : undefined;
+    }
+    socket.stopReading();
+    if (length === EOF) sink.onEnd();
+    else socket.#fail('read', getSystemErrorName(length));
+    return undefined;
+  };
+
+  static readonly #onWritten = function (this: Request, status: number): void {
+    const socket = this.owner as BareSocket;
+    if (socket.#state !== 'open') return;
+    if (status === 0) socket.#sink!.onWritten();
+    else socket.#fail('write', getSystemErrorName(status));
+  };
+
+  static readonly #onShutdown = function (this: Request, status: number): void {
+    const socket = this.owner as BareSocket;
+    socket.#isShuttingDown = false;
+    if (socket.#state === 'resetting') socket.#reset();
+    else if (socket.#state === 'closed') return;
+    else if (status === 0) socket.#sink!.onFinSent();
+    else socket.#fail('shutdown', getSystemErrorName(status));
+  };
+
+  static readonly #onClosed = function (this: Handle): void {
+    const socket = this.owner as BareSocket;
+    socket.#sink?.onClosed();
+    socket.#onGone?.();
+  };
+
+  #takeSpare(): Request {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare ?? this.#newRequest(bindings()!.WriteRequest, BareSocket.#onWritten);
+  }
+
+  #newRequest(Class: new () => Request, oncomplete: Request['oncomplete']): Request {
+    const request = new Class();
+    request.owner = this;
+    request.oncomplete = oncomplete;
+    return request;
+  }
+
+  #isTaken(request: Request, error: number): boolean {
+    this.#check('write', error);
+    if (error !== 0 || bindings()!.isWriteUnderWay()) return false;
+    this.#spare = request;
+    return true;
+  }
+
+  #reset(): void {
+    this.#state = 'closed';
+    const error = this.#handle.reset?.(BareSocket.#onClosed);
+    if (error !== 0) this.#handle.close(BareSocket.#onClosed);
+  }
+
+  #peerName(): { address?: string; port?: number } | null {
+    const name = {};
+    return this.#handle.getpeername?.(name) === 0 ? name : null;
+  }
+
+  #check(call: string, error: number): void {
+    if (error !== 0) process.nextTick(() => this.#fail(call, getSystemErrorName(error)));
+  }
+
+  #fail(call: string, code: string): void {
+    if (this.#state !== 'open') return;
+    this.#sink!.onError(Object.assign(new Error(`${call} ${code}`), { code }));
+  }
+}
+
+/** The end of a stream, in libuv's numbers. */
+const EOF = -4095;

@@ -1,0 +1,126 @@
+import type { Chunk } from '../core/chunk.ts';
+import { turn } from '../loop/turn.ts';
+import type { BareSocket } from './bare-socket.ts';
+
+/** Bytes that are gathered before they are written in mid-turn. */
+const GATHER_BYTES = 256 * 1024;
+
+export interface BareWriterOptions {
+  /** Waiting bytes from which on it is congested, until half of that is left. */
+  readonly limit: number;
+  /** Called after a congestion, never from inside a call. */
+  readonly onDrain: () => void;
+}
+
+/**
+ * The writing half of a bare socket, with one write under way at most.
+ *
+ * The first chunk of a turn is written at once, so that a lone message loses no time; those that follow
+ * in the same turn are gathered and leave together at its end, in one system call. A chunk that the kernel
+ * takes at once is released at once, while it is still in the cache.
+ */
+export class BareWriter {
+  readonly #socket: BareSocket;
+  readonly #options: BareWriterOptions;
+  /** Not written yet, oldest first. */
+  #gathered: Chunk[] = [];
+  /** The kernel has yet to take some of these. */
+  #underWay: readonly Chunk[] = none;
+  #bytes = 0;
+  #isCongested = false;
+  #isTurnArmed = false;
+  #isEnding = false;
+  /** The turn of the last write. */
+  #turn = -1;
+
+  constructor(socket: BareSocket, options: BareWriterOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  /** True from a `write()` that brought too much until `onDrain`. */
+  get isCongested(): boolean {
+    return this.#isCongested;
+  }
+
+  /** Takes over the chunk; not while congested. `more`: another one follows at once. */
+  write(chunk: Chunk, more: boolean): void {
+    const now = turn.mark();
+    const isFirst = this.#turn !== now;
+    this.#gathered.push(chunk);
+    this.#bytes += chunk.length;
+    if (!more) this.#turn = now;
+    if (!more && (isFirst || this.#bytes >= GATHER_BYTES)) this.#flush();
+    else this.#armTurn();
+    this.#isCongested = this.#bytes >= this.#options.limit;
+  }
+
+  /** FIN, after what was written. */
+  end(): void {
+    this.#isEnding = true;
+    this.#flush();
+    if (this.#bytes === 0) this.#socket.shutdown();
+  }
+
+  /** What a write had left over is with the kernel. */
+  written(): void {
+    this.#release(this.#underWay);
+    this.#underWay = none;
+    this.#flush();
+    if (this.#isEnding && this.#bytes === 0) this.#socket.shutdown();
+    this.#drain();
+  }
+
+  /** Releases what waits; only when the socket is closed, since until then the system may read it. */
+  free(): void {
+    this.#release(this.#underWay);
+    this.#underWay = none;
+    this.#release(this.#gathered);
+    this.#gathered = [];
+  }
+
+  #flush(): void {
+    const chunks = this.#gathered;
+    if (this.#underWay.length > 0 || chunks.length === 0) return;
+    const isTaken =
+      chunks.length === 1
+        ? this.#socket.write(chunks[0]!.bytes)
+        : this.#socket.writeAll(chunks.map(({ bytes }) => bytes));
+    if (isTaken) {
+      this.#release(chunks);
+      chunks.length = 0;
+    } else {
+      this.#underWay = chunks;
+      this.#gathered = [];
+    }
+  }
+
+  /** What is under way takes the gathered along when it is done. */
+  #armTurn(): void {
+    if (this.#isTurnArmed || this.#underWay.length > 0) return;
+    this.#isTurnArmed = true;
+    turn.atEnd(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isTurnArmed = false;
+    this.#flush();
+    this.#drain();
+  };
+
+  #release(chunks: readonly Chunk[]): void {
+    for (const chunk of chunks) {
+      this.#bytes -= chunk.length;
+      chunk.release();
+    }
+  }
+
+  #drain(): void {
+    const { limit, onDrain } = this.#options;
+    if (!this.#isCongested || this.#bytes > limit / 2) return;
+    this.#isCongested = false;
+    onDrain();
+  }
+}
+
+const none: readonly Chunk[] = [];
