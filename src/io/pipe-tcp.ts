@@ -23,13 +23,13 @@ const TLS_LIMIT = 1024 * 1024;
 export function tcpPipe(socket: Socket | BareSocket, pool: SlabPool): Pipe {
   if (socket instanceof BareSocket) return new BarePipe(socket, pool, TCP_LIMIT);
   const bare = BareSocket.from(socket);
-  return bare === null ? socketPipe(socket, pool) : new BarePipe(bare, pool, TCP_LIMIT);
+  return bare === null ? socketPipe(socket) : new BarePipe(bare, pool, TCP_LIMIT);
 }
 
-function socketPipe(socket: Socket, pool: SlabPool): Pipe {
+function socketPipe(socket: Socket): Pipe {
   socket.allowHalfOpen = true;
   return new DuplexPipe(socket, {
-    reader: (sink) => new SocketReader(socket, sink, { pool }),
+    reader: (sink) => new SocketReader(socket, sink),
     writer: (onDrain) =>
       new SocketWriter(socket, { limit: TCP_LIMIT, onDrain, probesBeforeFin: true }),
     reset: () => reset(socket),

@@ -1,8 +1,7 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { formatAddress } from '../core/address.ts';
 import { bindings, type Handle, type Request } from './bindings.ts';
-import { isUnread } from './socket-handle.ts';
 
 /** What a bare socket tells whoever uses it; never from inside a call. */
 export interface BareSink {
@@ -43,7 +42,7 @@ export class BareSocket {
     // Stated cast: the field is Node's own; it is looked at before it is relied on.
     const inside = socket as unknown as { _handle: unknown };
     const handle = inside._handle;
-    if (!isUnread(socket) || socket.writableLength > 0) return null;
+    if (!isUntouched(socket)) return null;
     if (!bindings()?.isHandle(handle)) return null;
     inside._handle = null;
     handle.readStop();
@@ -217,3 +216,15 @@ export class BareSocket {
 
 /** The end of a stream, in libuv's numbers. */
 const EOF = -4095;
+
+/** True for a `net.Socket` itself that is connected, and that nobody has read or written. */
+function isUntouched(socket: Socket): boolean {
+  return (
+    socket.constructor === Socket &&
+    !socket.connecting &&
+    !socket.destroyed &&
+    socket.readable &&
+    socket.readableLength === 0 &&
+    socket.writableLength === 0
+  );
+}
