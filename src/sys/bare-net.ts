@@ -98,19 +98,23 @@ function takeAccepts(server: Server, onHandle: (handle: Handle) => void): void {
   const { _handle: listening } = server as unknown as { _handle: Listening | null };
   if (typeof listening?.onconnection !== 'function') return;
   const usual = listening.onconnection;
+  if (inheritsOptions) prepare(listening);
   listening.onconnection = function (status, handle) {
     if (status !== 0 || !bindings()?.isHandle(handle)) return usual.call(this, status, handle);
-    prepare(handle);
+    if (!inheritsOptions) prepare(handle);
     onHandle(handle);
   };
 }
 
-interface Listening {
+/** Linux gives accepted connections the options of what they were accepted from: five system calls less. */
+const inheritsOptions = process.platform === 'linux';
+
+interface Listening extends Pick<Handle, 'setNoDelay' | 'setKeepAlive'> {
   onconnection: (this: Listening, status: number, handle: unknown) => void;
 }
 
 /** Without Nagle's delay, and with questions after a long silence. */
-function prepare(handle: Handle): void {
+function prepare(handle: Pick<Handle, 'setNoDelay' | 'setKeepAlive'>): void {
   handle.setNoDelay?.(true);
   handle.setKeepAlive?.(true, KEEPALIVE_DELAY / 1_000);
 }

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { DOORBELL, ReadBuffer } from '../data/read-buffer.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
+import { turn } from '../loop/turn.ts';
 import type { BareSocket } from './bare-socket.ts';
 import type { ReadSink } from './socket-reader.ts';
 
@@ -9,9 +10,10 @@ import type { ReadSink } from './socket-reader.ts';
  * a call. What the socket tells of reading is passed on to it.
  *
  * Node before 24 hides an RST that follows unread data: its event loop finds the hang-up right after a
- * short read and reports a plain end. Two cures, so that a transfer cut short never looks complete:
- *  - before our FIN, the kernel is asked whether the connection is still there;
- *  - after it, it can't tell, so each short read is followed by a rest until the next turn, and the next
+ * short read, in the same turn, and reports a plain end. Two cures, so that a transfer cut short never
+ * looks complete:
+ *  - before our FIN has left, the kernel is asked whether the connection is still there;
+ *  - after it, the kernel can't tell, so each short read is followed by a rest until the next turn, and the next
  *    read meets the RST itself.
  */
 export class BareReader {
@@ -23,6 +25,8 @@ export class BareReader {
   #isFinQueued = false;
   /** The last read left nothing of its place, so another one follows at once. */
   #hasFilled = false;
+  /** The turn of the last read. */
+  #readIn = -1;
   #turn: NodeJS.Immediate | null = null;
 
   constructor(socket: BareSocket, pool: SlabPool, sink: ReadSink) {
@@ -66,6 +70,7 @@ export class BareReader {
   }
 
   landed(length: number): void {
+    this.#readIn = turn.mark();
     this.#hasFilled = this.#buffer.fills(length);
     const chunk = this.#buffer.landed(length);
     if (chunk === null) this.#nextTurn();
@@ -77,7 +82,7 @@ export class BareReader {
 
   /** @returns false if it is not the peer's FIN but the end of the connection */
   end(): boolean {
-    if (!this.#isFinQueued && !this.#socket.isConnected) return false;
+    if (this.#readIn === turn.mark() && !this.#socket.isConnected) return false;
     this.#state = 'ended';
     this.#tell();
     return true;

@@ -32,6 +32,7 @@ export class BareSocket {
   #spare: Request | null = null;
   #isReading = false;
   #isShuttingDown = false;
+  #isFinSent = false;
   #state: 'open' | 'resetting' | 'closed' = 'open';
 
   /**
@@ -65,10 +66,11 @@ export class BareSocket {
 
   /**
    * False if the kernel says that the connection is gone, though reading may have shown a plain end: Node
-   * before 24 hides an RST behind a short read. Once both sides have sent FIN it says nothing.
+   * before 24 hides an RST behind a short read. Once our FIN has left it can't tell.
    */
   get isConnected(): boolean {
-    return this.#handle.getpeername === undefined || this.#peerName() !== null;
+    if (this.#isFinSent || this.#handle.getpeername === undefined) return true;
+    return this.#peerName() !== null;
   }
 
   /** Says who listens; called once, before all that follows. */
@@ -108,13 +110,9 @@ export class BareSocket {
     return this.#isTaken(request, this.#handle.writev(request, pieces, true));
   }
 
-  /** FIN; not while a write is under way. A connection that was reset fails: afterwards nothing could tell. */
+  /** FIN; not while a write is under way. Of a connection that was reset it shows that. */
   shutdown(): void {
     if (this.#state !== 'open') return;
-    if (!this.isConnected) {
-      process.nextTick(() => this.#fail('shutdown', 'ECONNRESET'));
-      return;
-    }
     const request = this.#newRequest(bindings()!.ShutdownRequest, BareSocket.#onShutdown);
     const error = this.#handle.shutdown(request);
     this.#isShuttingDown = error === 0;
@@ -161,10 +159,11 @@ export class BareSocket {
   static readonly #onShutdown = function (this: Request, status: number): void {
     const socket = this.owner as BareSocket;
     socket.#isShuttingDown = false;
+    socket.#isFinSent = status === 0;
     if (socket.#state === 'resetting') socket.#reset();
     else if (socket.#state === 'closed') return;
     else if (status === 0) socket.#sink!.onFinSent();
-    else socket.#fail('shutdown', getSystemErrorName(status));
+    else socket.#fail('shutdown', shutdownError(status));
   };
 
   static readonly #onClosed = function (this: Handle): void {
@@ -212,6 +211,12 @@ export class BareSocket {
     if (this.#state !== 'open') return;
     this.#sink!.onError(Object.assign(new Error(`${call} ${code}`), { code }));
   }
+}
+
+/** The kernel forgets a connection with its reset, and whose it was. */
+function shutdownError(status: number): string {
+  const code = getSystemErrorName(status);
+  return code === 'ENOTCONN' ? 'ECONNRESET' : code;
 }
 
 /** The end of a stream, in libuv's numbers. */

@@ -9,7 +9,10 @@ import { DatagramPipe } from '../../src/io/pipe-dgm.ts';
 import { memoryPipePair } from '../../src/io/pipe-mem.ts';
 import { tcpPipe, tlsPipe } from '../../src/io/pipe-tcp.ts';
 import { nodeClock } from '../../src/loop/node-clock.ts';
+import { type AnySocket, dialBare, listenBare } from '../../src/sys/bare-net.ts';
+import { BareSocket } from '../../src/sys/bare-socket.ts';
 import { listen } from '../../src/sys/net.ts';
+import type { DialError } from '../../src/sys/net-error.ts';
 import { secureClient, secureServer } from '../../src/sys/tls.ts';
 import type { PipePair } from './pipe.ts';
 
@@ -54,6 +57,27 @@ export async function tcpPair(): Promise<PipePair> {
     a: tcpPipe(sockets.dialled, pool),
     b: tcpPipe(sockets.accepted, pool),
     close: () => closeWith(sockets, pool),
+  };
+}
+
+/** Connections that never were a `net.Socket`. */
+export async function bareTcpPair(): Promise<PipePair> {
+  const { promise: accepting, resolve: onSocket } = withResolvers<AnySocket>();
+  const listener = await listenBare({ kind: 'tcp', host: '127.0.0.1', port: 0 }, onSocket);
+  const port = Number(listener.addresses[0]?.split(':')[1]);
+  const { promise: dialling, resolve: onDialled } = withResolvers<AnySocket | DialError>();
+  dialBare({ kind: 'tcp', host: '127.0.0.1', port }, { timeout: 10_000 }, onDialled);
+  const [accepted, dialled] = await Promise.all([accepting, dialling]);
+  assert.ok(accepted instanceof BareSocket && dialled instanceof BareSocket);
+  const pool = poisonedPool();
+  return {
+    a: tcpPipe(dialled, pool),
+    b: tcpPipe(accepted, pool),
+    async close() {
+      await listener.close();
+      // The dialled one is not counted, and may close in a later turn.
+      while (pool.outBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+    },
   };
 }
 

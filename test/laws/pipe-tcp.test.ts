@@ -1,12 +1,14 @@
-import { eventTcpPair, tcpPair } from './pairs.ts';
+import { bareTcpPair, eventTcpPair, tcpPair } from './pairs.ts';
 import { pipeLaws } from './pipe.ts';
 
 const limit = 64 * 1024;
 
-pipeLaws('a TCP pipe', tcpPair, { limit });
+pipeLaws('a TCP pipe', bareTcpPair, { limit });
+
+pipeLaws('a TCP pipe over what was a net.Socket', tcpPair, { limit });
 
 // What is written inside of a callback of the system is not taken at once, either.
-pipeLaws('a TCP pipe with chunks larger than its buffers', tcpPair, {
+pipeLaws('a TCP pipe with chunks larger than its buffers', bareTcpPair, {
   limit,
   maxChunk: 2 * 1024 * 1024,
 });
