@@ -1,6 +1,7 @@
 import type { BridgeOutcome } from '../io/bridge.ts';
 import { Bridge } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
+import { Awake } from '../loop/awake.ts';
 import { BusyPoll } from '../loop/busy-poll.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 
@@ -12,7 +13,7 @@ export class Connections {
 
   /** `busyPoll`: see `BusyPoll`, ms. */
   constructor(busyPoll: number) {
-    this.#poll = new BusyPoll(nodeClock, busyPoll);
+    this.#poll = new BusyPoll(nodeClock, new Awake(), busyPoll);
   }
 
   get active(): number {

@@ -6,6 +6,7 @@ import { SlabPool } from '../data/slab-pool.ts';
 import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
+import { Awake } from '../loop/awake.ts';
 import { BusyPoll } from '../loop/busy-poll.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import { type AnySocket, dialBare, listenBare } from '../sys/bare-net.ts';
@@ -51,7 +52,7 @@ class Relay implements Service {
       allocate: (size) => Buffer.allocUnsafe(size),
       budget: config.memory,
     });
-    this.#poll = new BusyPoll(nodeClock, config.busyPoll);
+    this.#poll = new BusyPoll(nodeClock, new Awake(), config.busyPoll);
   }
 
   async start(): Promise<void> {

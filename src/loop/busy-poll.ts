@@ -1,4 +1,5 @@
-import type { Clock } from './clock.ts';
+import type { Wakefulness } from './awake.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /** Longer messages are bulk, which keeps the loop busy by itself, bytes. */
 const LONGEST_MESSAGE = 16 * 1024;
@@ -17,21 +18,25 @@ const WORTH = 3 / 4;
  *     chunk --> chunk --> chunk                    no answers: sleep
  *
  * What it costs is bounded: three of four polls at least were cut short by an answer, and each takes one
- * window at most. It learns from the gaps between messages also while it sleeps, so that it need not
+ * window at most, or the millisecond that Node's timers count in. It learns from the gaps between messages also while it sleeps, so that it need not
  * poll to find out whether that would pay (as Linux's haltpoll governor does).
  */
 export class BusyPoll {
   readonly #clock: Clock;
+  readonly #loop: Wakefulness;
   readonly #window: number;
   #speaker: unknown = null;
   #heardAt = 0;
   /** Of the last messages, the share that answered the one before them within the window. */
   #paid = 0;
   #isAwake = false;
+  /** Set while awake: when to look whether the window has passed. */
+  #timer: Timer | null = null;
 
   /** `window`: how long an answer is waited for, ms; 0 never polls. */
-  constructor(clock: Clock, window: number) {
+  constructor(clock: Clock, loop: Wakefulness, window: number) {
     this.#clock = clock;
+    this.#loop = loop;
     this.#window = window;
   }
 
@@ -44,13 +49,28 @@ export class BusyPoll {
     this.#paid += ((hasPaid ? 1 : 0) - this.#paid) / MEMORY;
     this.#speaker = speaker;
     this.#heardAt = now;
-    if (this.#isAwake || this.#paid < WORTH) return;
+    const isWorth = this.#paid >= WORTH;
+    if (isWorth === this.#isAwake) return;
+    if (isWorth) this.#begin();
+    else this.#end();
+  }
+
+  #begin(): void {
     this.#isAwake = true;
-    this.#clock.soon(this.#look);
+    this.#loop.begin();
+    this.#timer ??= this.#clock.at(this.#heardAt + this.#window, this.#look);
+  }
+
+  #end(): void {
+    this.#isAwake = false;
+    this.#loop.end();
   }
 
   readonly #look = (): void => {
-    this.#isAwake = this.#paid >= WORTH && this.#clock.now() - this.#heardAt < this.#window;
-    if (this.#isAwake) this.#clock.soon(this.#look);
+    this.#timer = null;
+    if (!this.#isAwake) return;
+    const until = this.#heardAt + this.#window;
+    if (this.#clock.now() < until) this.#timer = this.#clock.at(until, this.#look);
+    else this.#end();
   };
 }

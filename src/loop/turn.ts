@@ -5,7 +5,11 @@
 class Turn {
   #number = 0;
   #isArmed = false;
+  /** What this turn's end brings: the first `#count` of it. */
   #ends: (() => void)[] = [];
+  #count = 0;
+  /** Another array, for the next turn: two that never shrink take turns, and make no garbage. */
+  #spare: (() => void)[] = [];
 
   /** This turn's number; the next turn has another. */
   mark(): number {
@@ -19,16 +23,26 @@ class Turn {
   /** Calls `end` once, after this turn's events. */
   atEnd(end: () => void): void {
     this.mark();
-    this.#ends.push(end);
+    this.#ends[this.#count] = end;
+    this.#count += 1;
   }
 
   readonly #onEnd = (): void => {
     this.#isArmed = false;
     this.#number += 1;
     const ends = this.#ends;
-    this.#ends = [];
-    for (const end of ends) end();
+    const count = this.#count;
+    this.#ends = this.#spare;
+    this.#count = 0;
+    this.#spare = ends;
+    for (let at = 0; at < count; at += 1) {
+      const end = ends[at]!;
+      ends[at] = nothing;
+      end();
+    }
   };
 }
+
+function nothing(): void {}
 
 export const turn = new Turn();

@@ -47,11 +47,14 @@ export class BareWriter {
   write(chunk: Chunk, more: boolean): void {
     const now = turn.mark();
     const isFirst = this.#turn !== now;
-    this.#gathered.push(chunk);
-    this.#bytes += chunk.length;
     if (!more) this.#turn = now;
-    if (!more && (isFirst || this.#bytes >= GATHER_BYTES)) this.#flush();
-    else this.#armTurn();
+    this.#bytes += chunk.length;
+    if (isFirst && !more && this.#bytes === chunk.length) this.#writeNow(chunk);
+    else {
+      this.#gathered.push(chunk);
+      if (!more && (isFirst || this.#bytes >= GATHER_BYTES)) this.#flush();
+      else this.#armTurn();
+    }
     this.#isCongested = this.#bytes >= this.#options.limit;
   }
 
@@ -79,20 +82,22 @@ export class BareWriter {
     this.#gathered = [];
   }
 
+  /** Nothing else waits. */
+  #writeNow(chunk: Chunk): void {
+    if (this.#socket.write(chunk.bytes)) {
+      this.#bytes = 0;
+      chunk.release();
+    } else this.#underWay = [chunk];
+  }
+
   #flush(): void {
     const chunks = this.#gathered;
-    if (this.#underWay.length > 0 || chunks.length === 0) return;
-    const isTaken =
-      chunks.length === 1
-        ? this.#socket.write(chunks[0]!.bytes)
-        : this.#socket.writeAll(chunks.map(({ bytes }) => bytes));
-    if (isTaken) {
-      this.#release(chunks);
-      chunks.length = 0;
-    } else {
-      this.#underWay = chunks;
-      this.#gathered = [];
-    }
+    const [first] = chunks;
+    if (this.#underWay.length > 0 || first === undefined) return;
+    this.#gathered = [];
+    if (chunks.length === 1) this.#writeNow(first);
+    else if (this.#socket.writeAll(chunks.map(({ bytes }) => bytes))) this.#release(chunks);
+    else this.#underWay = chunks;
   }
 
   /** What is under way takes the gathered along when it is done. */

@@ -76,8 +76,11 @@ function startedOnTerminal(): boolean {
 /**
  * Keeps V8's space for new objects at the size with which it begins, about 1 MiB a half, where it would
  * grow to 16: what lives for one frame then stays in the processor's cache, and a thousand connections
- * don't leave their garbage behind in memory. A V8 that doesn't know the flag ignores it.
+ * don't leave their garbage behind in memory. So little is collected sooner than helpers are woken up for
+ * it, and they would take the processors that other programs wait for. A V8 that doesn't know a flag
+ * ignores it.
  */
 export function keepYoungHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--no-parallel-scavenge');
 }

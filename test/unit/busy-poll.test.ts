@@ -1,42 +1,39 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Wakefulness } from '../../src/loop/awake.ts';
 import { BusyPoll } from '../../src/loop/busy-poll.ts';
-import type { Clock, Timer } from '../../src/loop/clock.ts';
+import { VirtualClock } from '../../src/loop/virtual-clock.ts';
 
 const WINDOW = 0.3; // ms
-/** How long a look takes, ms. */
-const LOOK = 0.005;
+/** What sums of fractions may be off by, ms. */
+const TINY = 1e-6;
 
-/** A loop that turns while somebody asks for it, each turn in no less than a look's time. */
-class Loop implements Clock {
-  time = 1_000;
-  #soon: (() => void) | null = null;
+/** A loop that counts the time for which it is kept awake. */
+class Loop implements Wakefulness {
+  readonly clock = new VirtualClock();
+  #awake = 0;
+  #since: number | null = null;
 
-  now(): number {
-    return this.time;
+  begin(): void {
+    assert.equal(this.#since, null, 'begun once');
+    this.#since = this.clock.now();
   }
 
-  at(): Timer {
-    throw new Error('nobody needs a timer here');
-  }
-
-  soon(fn: () => void): void {
-    this.#soon = fn;
+  end(): void {
+    assert.ok(this.#since !== null, 'ended once');
+    this.#awake += this.clock.now() - this.#since;
+    this.#since = null;
   }
 
   /** Lets `ms` pass. @returns ms of it in which the loop was awake */
   pass(ms: number): number {
-    const end = this.time + ms;
-    let awake = 0;
-    while (this.#soon !== null && this.time < end) {
-      const fn = this.#soon;
-      this.#soon = null;
-      this.time += LOOK;
-      awake += LOOK;
-      fn();
-    }
-    this.time = Math.max(this.time, end);
-    return awake;
+    const before = this.#total;
+    this.clock.runUntil(this.clock.now() + ms);
+    return this.#total - before;
+  }
+
+  get #total(): number {
+    return this.#awake + (this.#since === null ? 0 : this.clock.now() - this.#since);
   }
 }
 
@@ -45,7 +42,7 @@ const far = {};
 
 function setUp(window = WINDOW) {
   const loop = new Loop();
-  const poll = new BusyPoll(loop, window);
+  const poll = new BusyPoll(loop.clock, loop, window);
   /** Messages there and back, each so long after the one before, ms. @returns ms awake */
   const talk = (rounds: number, there: number, back: number, bytes = 100): number => {
     let awake = 0;
@@ -66,7 +63,7 @@ test('a quick conversation keeps the loop awake, from its start until one window
   const awake = talk(100, 0.1, 0.05);
   assert.ok(awake >= 100 * 0.15 * 0.95, `awake for ${awake} ms`);
   const after = loop.pass(1_000);
-  assert.ok(after > 0 && after <= WINDOW + LOOK, `${after} ms after the last message`);
+  assert.ok(after > 0 && after <= WINDOW + TINY, `${after} ms after the last message`);
   assert.equal(loop.pass(1_000), 0);
 });
 
@@ -74,7 +71,7 @@ test('a pause costs one window, and the conversation goes on awake', () => {
   const { loop, talk } = setUp();
   talk(50, 0.1, 0.05);
   const pause = loop.pass(500);
-  assert.ok(pause <= WINDOW + LOOK, `awake for ${pause} ms of the pause`);
+  assert.ok(pause <= WINDOW + TINY, `awake for ${pause} ms of the pause`);
   const awake = talk(100, 0.1, 0.05);
   assert.ok(awake >= 100 * 0.15 * 0.9, `awake for ${awake} ms`);
 });
@@ -95,7 +92,7 @@ test('a conversation that slows down is left after a few polls in vain', () => {
   const { talk } = setUp();
   talk(100, 0.1, 0.1);
   const awake = talk(500, 1, 1);
-  assert.ok(awake <= 8 * (WINDOW + LOOK), `awake for ${awake} ms`);
+  assert.ok(awake <= 8 * (WINDOW + TINY), `awake for ${awake} ms`);
 });
 
 test('messages one way are no conversation', () => {
@@ -151,9 +148,10 @@ test('it wakes in vain for at most a third of the messages that paid', () => {
 
 test('a window of 0 never polls, and does not look at the clock', () => {
   const { loop, poll } = setUp(0);
-  loop.now = () => assert.fail('nobody asks for the time');
+  loop.clock.now = () => assert.fail('nobody asks for the time');
   for (let message = 0; message < 100; message += 1) {
     poll.heard(message % 2 === 0 ? near : far, message % 2 === 0 ? far : near, 100);
   }
+  Reflect.deleteProperty(loop.clock, 'now');
   assert.equal(loop.pass(10), 0);
 });

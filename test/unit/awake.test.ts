@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { performance } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { Awake } from '../../src/loop/awake.ts';
+
+test('the loop turns without rest from begin() to end(), and makes no garbage of it', async () => {
+  const awake = new Awake();
+  await turnsIn(20);
+  const asleep = await turnsIn(20);
+  awake.begin();
+  await turnsIn(20);
+  const before = process.memoryUsage().heapUsed;
+  const turns = await turnsIn(60);
+  const grown = process.memoryUsage().heapUsed - before;
+  awake.end();
+  await turnsIn(20);
+  const again = await turnsIn(20);
+  assert.ok(turns > 500, `${turns} turns while awake`);
+  assert.ok(asleep < 20 && again < 20, `${asleep} and ${again} turns while asleep`);
+  // An immediate would be 150 bytes.
+  assert.ok(grown < turns * 40, `${grown} bytes in ${turns} turns`);
+});
+
+test('several keep it awake together, until the last one ends', async () => {
+  const [one, other] = [new Awake(), new Awake()];
+  one.begin();
+  other.begin();
+  one.end();
+  await turnsIn(5);
+  const turns = await turnsIn(30);
+  other.end();
+  await turnsIn(5);
+  const after = await turnsIn(30);
+  assert.ok(turns > 250, `${turns} turns while one is awake`);
+  assert.ok(after < 30, `${after} turns afterwards`);
+});
+
+/** How often the event loop turns in so many ms. */
+async function turnsIn(ms: number): Promise<number> {
+  const before = loopCount();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return loopCount() - before;
+}
+
+function loopCount(): number {
+  return performance.nodeTiming.uvMetricsInfo.loopCount;
+}
