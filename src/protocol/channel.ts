@@ -2,6 +2,7 @@ import type { Chunk } from '../core/chunk.ts';
 import type { ReasonName } from '../core/errors.ts';
 import type { Lane } from './lane.ts';
 import { ReceiveHalf } from './receive-half.ts';
+import type { Control } from './segment.ts';
 import { SendHalf } from './send-half.ts';
 
 /** Who listens to a channel. Called from the session's `handle...` and `deliver` methods only. */
@@ -44,6 +45,8 @@ export class Channel {
    * data cannot arrive before it. Null: not sent yet; 'any': the peer knows it.
    */
   openLane: Lane | 'any' | null;
+  /** The OPEN itself, until it is acknowledged. */
+  opening: Control | null = null;
   /** Set while the application waits for `onDrain`. */
   isCongested = false;
   /** The application has heard that the target answered. */

@@ -40,7 +40,7 @@ export class Copies {
   /** All that a lane carries which is not to be waited for: without regard to the budget. */
   everything(lane: Lane): void {
     for (const { item } of lane.flights) {
-      if (item.channel !== null) leaveOpenLane(item.channel, lane);
+      if (item.channel !== null) this.#transmitter.leaveOpenLane(item.channel, lane);
       this.#transmitter.requeue(item);
     }
   }
@@ -58,7 +58,7 @@ export class Copies {
       if (item.isAcked || item.isQueued || item.carriers > 1) continue;
       const { channel } = item;
       if (channel !== null && channel.openLane === lane) {
-        leaveOpenLane(channel, lane);
+        this.#transmitter.leaveOpenLane(channel, lane);
         this.#transmitter.requeue(item);
       } else if (item.kind === 'control') this.#transmitter.requeue(item);
       else {
@@ -108,9 +108,4 @@ export class Copies {
     this.#budget -= segment.length;
     return true;
   }
-}
-
-/** A channel whose OPEN is on a doubtful lane travels anew, OPEN first, on another. */
-export function leaveOpenLane(channel: Channel, lane: Lane): void {
-  if (channel.openLane === lane) channel.openLane = null;
 }

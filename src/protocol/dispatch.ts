@@ -78,7 +78,10 @@ export class Dispatch {
   onAcked(item: Item, now: number): void {
     if (item.kind === 'control') {
       item.isAcked = true;
-      if (item.role === 'open') item.channel!.openLane = 'any';
+      if (item.role === 'open') {
+        item.channel!.openLane = 'any';
+        item.channel!.opening = null;
+      }
       return;
     }
     const { send } = item.channel;

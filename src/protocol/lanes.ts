@@ -2,7 +2,6 @@ import type { ReasonName } from '../core/errors.ts';
 import { Reason } from '../core/errors.ts';
 import { ZERO } from '../core/zero.ts';
 import type { Channel } from './channel.ts';
-import { leaveOpenLane } from './copies.ts';
 import { FrameDecoder, type FrameSink } from './decoder.ts';
 import { encodePing, encodeReason, FrameType } from './frame.ts';
 import { Lane, type LanePort } from './lane.ts';
@@ -90,7 +89,7 @@ export class Lanes {
     // An acknowledgement of another lane may have been on it.
     for (const other of this.all) if (other.receivedBytes > 0) other.oweAck(now);
     for (const item of lane.takeFlights()) {
-      if (item.channel !== null) leaveOpenLane(item.channel, lane);
+      if (item.channel !== null) this.#transmitter.leaveOpenLane(item.channel, lane);
       if (item.carriers === 0) this.#transmitter.requeue(item);
     }
   }

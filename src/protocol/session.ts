@@ -197,7 +197,8 @@ export class Session {
     const channel = this.#newChannel(id, false);
     channel.handler = handler;
     const frame = encodeOpen(id, channel.receive.window.limit, target);
-    this.transmitter.post(new Control('open', frame, channel));
+    channel.opening = new Control('open', frame, channel);
+    this.transmitter.post(channel.opening);
     return channel;
   }
 

@@ -104,6 +104,16 @@ export class Transmitter {
     else this.#again.push(item);
   }
 
+  /**
+   * A channel whose OPEN went by a lane that is doubtful, or gone, travels anew on another, OPEN first. An
+   * older copy on a third lane is no reason to wait: that one was doubtful before.
+   */
+  leaveOpenLane(channel: Channel, lane: Lane): void {
+    if (channel.openLane !== lane) return;
+    channel.openLane = null;
+    if (channel.opening !== null) this.requeue(channel.opening);
+  }
+
   forget(channel: Channel): void {
     this.#dirtyWindows.delete(channel);
     this.#shortened.delete(channel);
