@@ -31,6 +31,27 @@ test('several keep it awake together, until the last one ends', async () => {
   assert.ok(after < 30, `${after} turns afterwards`);
 });
 
+test('where the parts of an immediate are not to be had, one immediate at a time does the same', async (t) => {
+  const inside = t.mock.method(Object, 'getOwnPropertySymbols', () => []);
+  const awake = new Awake();
+  inside.mock.restore();
+  const setOff = t.mock.method(globalThis, 'setImmediate');
+  awake.begin();
+  awake.end();
+  awake.begin();
+  await turnsIn(10);
+  const calls = setOff.mock.callCount();
+  const turns = await turnsIn(30);
+  const perTurn = (setOff.mock.callCount() - calls) / turns;
+  awake.end();
+  setOff.mock.restore();
+  await turnsIn(5);
+  const after = await turnsIn(30);
+  assert.ok(turns > 250, `${turns} turns while awake`);
+  assert.ok(perTurn < 1.5, `${perTurn} immediates per turn`);
+  assert.ok(after < 30, `${after} turns afterwards`);
+});
+
 /** How often the event loop turns in so many ms. */
 async function turnsIn(ms: number): Promise<number> {
   const before = loopCount();
