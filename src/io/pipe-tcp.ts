@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SlabPool } from '../data/slab-pool.ts';
-import { BareSocket } from '../sys/bare-socket.ts';
+import { type AnySocket, BareSocket } from '../sys/bare-socket.ts';
 import { reset } from '../sys/socket-handle.ts';
 import { SocketReader } from '../sys/socket-reader.ts';
 import { SocketWriter } from '../sys/socket-writer.ts';
@@ -18,9 +18,10 @@ const TLS_LIMIT = 1024 * 1024;
  * A pipe over a connected TCP or unix socket, which must not have been read yet and should allow
  * half-open connections. Leave it alone afterwards.
  *
- * Unix sockets have no RST: an abort looks like an end to a peer that does not write.
+ * Unix sockets have no RST: an abort looks like an end to a peer that does not write. Where connections
+ * can't be bare, on Node before 24 an RST that arrives after our own FIN may show as an end, too.
  */
-export function tcpPipe(socket: Socket | BareSocket, pool: SlabPool): Pipe {
+export function tcpPipe(socket: AnySocket, pool: SlabPool): Pipe {
   if (socket instanceof BareSocket) return new BarePipe(socket, pool, TCP_LIMIT);
   const bare = BareSocket.from(socket);
   return bare === null ? socketPipe(socket) : new BarePipe(bare, pool, TCP_LIMIT);

@@ -1,7 +1,7 @@
-import { isIP, type Server, type Socket } from 'node:net';
+import { isIP, type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { type Address, formatAddress } from '../core/address.ts';
-import { BareSocket } from './bare-socket.ts';
+import { type AnySocket, BareSocket } from './bare-socket.ts';
 import { bindings, type Handle } from './bindings.ts';
 import {
   KEEPALIVE_DELAY,
@@ -12,9 +12,6 @@ import {
   startServer,
 } from './net.ts';
 import { DialError } from './net-error.ts';
-
-/** A connected socket, bare where this Node allows it. */
-export type AnySocket = Socket | BareSocket;
 
 /**
  * As `listen` of net.ts, for connections that nothing but a pipe will use.

@@ -20,6 +20,9 @@ export interface BareSink {
   onClosed(): void;
 }
 
+/** A connected socket, bare where this Node allows it. */
+export type AnySocket = Socket | BareSocket;
+
 /**
  * A connected TCP or unix socket without a `net.Socket` around it: bytes are read to where the reader
  * wants them, and a write that the kernel takes at once leaves nothing behind.

@@ -1,27 +1,16 @@
 import type { Chunk } from '../core/chunk.ts';
 import { turn } from '../loop/turn.ts';
 import type { BareSocket } from './bare-socket.ts';
-
-/** Bytes that are gathered before they are written in mid-turn. */
-const GATHER_BYTES = 256 * 1024;
-
-export interface BareWriterOptions {
-  /** Waiting bytes from which on it is congested, until half of that is left. */
-  readonly limit: number;
-  /** Called after a congestion, never from inside a call. */
-  readonly onDrain: () => void;
-}
+import { GATHER_BYTES, type WriterOptions } from './socket-writer.ts';
 
 /**
- * The writing half of a bare socket, with one write under way at most.
- *
- * The first chunk of a turn is written at once, so that a lone message loses no time; those that follow
- * in the same turn are gathered and leave together at its end, in one system call. A chunk that the kernel
- * takes at once is released at once, while it is still in the cache.
+ * The writing half of a bare socket, with one write under way at most. What leaves at once and what is
+ * gathered is as in `SocketWriter`; a chunk that the kernel takes at once is released at once, while it is
+ * still in the cache.
  */
 export class BareWriter {
   readonly #socket: BareSocket;
-  readonly #options: BareWriterOptions;
+  readonly #options: WriterOptions;
   /** Not written yet, oldest first. */
   #gathered: Chunk[] = [];
   /** The kernel has yet to take some of these. */
@@ -33,7 +22,7 @@ export class BareWriter {
   /** The turn of the last write. */
   #turn = -1;
 
-  constructor(socket: BareSocket, options: BareWriterOptions) {
+  constructor(socket: BareSocket, options: WriterOptions) {
     this.#socket = socket;
     this.#options = options;
   }

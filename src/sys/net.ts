@@ -1,7 +1,7 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type Address, formatAddress } from '../core/address.ts';
-import { BareSocket } from './bare-socket.ts';
+import { type AnySocket, BareSocket } from './bare-socket.ts';
 import { codeOf, DialError, ListenError } from './net-error.ts';
 
 export interface Listener {
@@ -244,7 +244,7 @@ function boundAddress(server: Server, address: Address): string {
 }
 
 /** Where a socket comes from, as `HOST:PORT`; a unix socket has no name to tell. */
-export function peerOf(socket: Socket | BareSocket): string {
+export function peerOf(socket: AnySocket): string {
   if (socket instanceof BareSocket) return socket.peer;
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return 'unnamed';

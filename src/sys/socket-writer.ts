@@ -5,13 +5,16 @@ import { Deque } from '../data/deque.ts';
 import { turn } from '../loop/turn.ts';
 
 /** Bytes that are gathered before they are written in mid-turn. */
-const GATHER_BYTES = 256 * 1024;
+export const GATHER_BYTES = 256 * 1024;
 
 export interface WriterOptions {
   /** Waiting bytes from which on it is congested, until half of that is left. */
   readonly limit: number;
   /** Called after a congestion, never from inside a call. */
   readonly onDrain: () => void;
+}
+
+export interface SocketWriterOptions extends WriterOptions {
   /** Write nothing before FIN, which fails on a connection that was reset: afterwards no write can tell. */
   readonly probesBeforeFin?: boolean;
 }
@@ -25,7 +28,7 @@ export interface WriterOptions {
  */
 export class SocketWriter {
   readonly #duplex: Duplex;
-  readonly #options: WriterOptions;
+  readonly #options: SocketWriterOptions;
   /** What the system may still have to read, oldest first. */
   readonly #waiting = new Deque<Chunk>();
   #waitingBytes = 0;
@@ -36,7 +39,7 @@ export class SocketWriter {
   /** The turn of the last write. */
   #turn = -1;
 
-  constructor(duplex: Duplex, options: WriterOptions) {
+  constructor(duplex: Duplex, options: SocketWriterOptions) {
     this.#duplex = duplex;
     this.#options = options;
   }

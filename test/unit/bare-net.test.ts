@@ -5,8 +5,8 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Address } from '../../src/core/address.ts';
-import { type AnySocket, dialBare, listenBare } from '../../src/sys/bare-net.ts';
-import { BareSocket } from '../../src/sys/bare-socket.ts';
+import { dialBare, listenBare } from '../../src/sys/bare-net.ts';
+import { type AnySocket, BareSocket } from '../../src/sys/bare-socket.ts';
 import { type Listener, peerOf } from '../../src/sys/net.ts';
 import { DialError } from '../../src/sys/net-error.ts';
 
