@@ -5,16 +5,13 @@ import { Awake } from '../../src/loop/awake.ts';
 
 test('the loop turns without rest from begin() to end()', async () => {
   const awake = new Awake();
-  await turnsIn(20);
-  const asleep = await turnsIn(20);
+  await assertAsleep();
   awake.begin();
   await turnsIn(20);
   const turns = await turnsIn(60);
   awake.end();
-  await turnsIn(20);
-  const again = await turnsIn(20);
   assert.ok(turns > 500, `${turns} turns while awake`);
-  assert.ok(asleep < 20 && again < 20, `${asleep} and ${again} turns while asleep`);
+  await assertAsleep();
 });
 
 test('several keep it awake together, until the last one ends', async () => {
@@ -25,10 +22,8 @@ test('several keep it awake together, until the last one ends', async () => {
   await turnsIn(5);
   const turns = await turnsIn(30);
   other.end();
-  await turnsIn(5);
-  const after = await turnsIn(30);
   assert.ok(turns > 250, `${turns} turns while one is awake`);
-  assert.ok(after < 30, `${after} turns afterwards`);
+  await assertAsleep();
 });
 
 test('where the parts of an immediate are not to be had, one immediate at a time does the same', async (t) => {
@@ -45,12 +40,17 @@ test('where the parts of an immediate are not to be had, one immediate at a time
   const perTurn = (setOff.mock.callCount() - calls) / turns;
   awake.end();
   setOff.mock.restore();
-  await turnsIn(5);
-  const after = await turnsIn(30);
   assert.ok(turns > 250, `${turns} turns while awake`);
   assert.ok(perTurn < 1.5, `${perTurn} immediates per turn`);
-  assert.ok(after < 30, `${after} turns afterwards`);
+  await assertAsleep();
 });
+
+/** A loop that is kept awake never has so few turns; threads of Node's own wake one up at times. */
+async function assertAsleep(): Promise<void> {
+  let turns = Number.POSITIVE_INFINITY;
+  for (let stretch = 0; stretch < 5 && turns >= 20; stretch += 1) turns = await turnsIn(20);
+  assert.ok(turns < 20, `${turns} turns in 20 ms, five times over`);
+}
 
 /** How often the event loop turns in so many ms. */
 async function turnsIn(ms: number): Promise<number> {
