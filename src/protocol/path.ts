@@ -67,33 +67,37 @@ export class Path {
   readonly #silences = new Silences();
   readonly #delivery = new DeliveryRate();
   readonly #growth = new Growth();
+  // Looked at for each lane and frame, so these are fields; written here alone, by acknowledgements and probes.
+  /** Bytes that may be in flight. */
+  cap = ZERO;
+  /** Estimated delivery rate, bytes per ms. */
+  rate = ZERO;
+  /** Payload bytes of a frame on this lane. */
+  chunk = ZERO;
+  /** The route's own delay there and back, ms; a guess before the first sample. */
+  minRtt = ZERO;
+  /** Smoothed RTT, ms; 0 before the first sample. */
+  srtt = ZERO;
+  /** The second longest silence of the last seconds, ms: what the route is known to do. */
+  habitualGap = ZERO;
+  isProbing = false;
+  /** Data waits because this lane is full; see `setFull`. */
+  isFull = false;
+  /** The cap while no probe is on. */
   #cap = INITIAL_CAP;
-  // Asked for each lane and frame, and changed by acknowledgements only.
-  #rate = ZERO;
-  #chunk = ZERO;
   #lastAckAt: number | null = null;
   #wasOverdue = false;
   /** When the short route last lost what it had no memory for. */
   #overfilledAt = Number.NEGATIVE_INFINITY;
-  /** Since when data has waited because this lane is full. */
-  #fullSince: number | null = null;
+  #fullSince = ZERO;
 
   constructor() {
+    this.#noteTrips();
     this.#estimate();
-  }
-
-  /** Smoothed RTT, ms; 0 before the first sample. */
-  get srtt(): number {
-    return this.#trips.smoothed;
   }
 
   get rttvar(): number {
     return this.#trips.variation;
-  }
-
-  /** The route's own delay there and back, ms; a guess before the first sample. */
-  get minRtt(): number {
-    return this.#trips.least;
   }
 
   /** True once the full lane has shown its rate. */
@@ -103,11 +107,6 @@ export class Path {
 
   get isKnown(): boolean {
     return this.#trips.isKnown;
-  }
-
-  /** Estimated delivery rate, bytes per ms. */
-  get rate(): number {
-    return this.#rate;
   }
 
   /** What the full lane has carried over seconds, bytes per ms: the rate without its bursts. */
@@ -129,17 +128,6 @@ export class Path {
     return Math.max(least, this.minRtt, 2 * this.habitualGap);
   }
 
-  /** The second longest silence of the last seconds, ms: what the route is known to do. */
-  get habitualGap(): number {
-    return this.#silences.habitual;
-  }
-
-  /** Bytes that may be in flight. */
-  get cap(): number {
-    if (!this.isProbing) return this.#cap;
-    return Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * PROBE_SHARE);
-  }
-
   /** The cap with a burst allowance of only `allowance` ms. */
   tightCap(allowance: number): number {
     if (this.#growth.isStart) return this.cap;
@@ -147,11 +135,6 @@ export class Path {
       this.cap,
       Math.max(2 * this.chunk, this.sustainedRate * (this.minRtt + allowance)),
     );
-  }
-
-  /** Payload bytes of a frame on this lane. */
-  get chunk(): number {
-    return this.#chunk;
   }
 
   /** When the last of `inFlight` bytes, sent now, should be acknowledged: ms from now. */
@@ -167,11 +150,9 @@ export class Path {
 
   /** Data waits because this lane is full (true), or the lane has room or nothing waits (false). */
   setFull(isFull: boolean, now: number): void {
-    if (isFull) this.#fullSince ??= now;
-    else {
-      this.#fullSince = null;
-      this.#growth.pause();
-    }
+    if (isFull && !this.isFull) this.#fullSince = now;
+    if (!isFull) this.#growth.pause();
+    this.isFull = isFull;
   }
 
   onAck(now: number, acknowledged: Acknowledged): void {
@@ -179,12 +160,12 @@ export class Path {
     const last = this.#lastAckAt ?? now;
     this.#lastAckAt = now;
     this.#growth.count(bytes);
-    if (this.#fullSince !== null && last >= this.#fullSince)
-      this.#delivery.carry(now - last, bytes);
+    if (this.isFull && last >= this.#fullSince) this.#delivery.carry(now - last, bytes);
     if (sentAt === null) return;
-    const isOfFull = this.#fullSince !== null && sentAt >= this.#fullSince;
+    const isOfFull = this.isFull && sentAt >= this.#fullSince;
     const rtt = Math.max(0.01, now - sentAt - delay);
     this.#trips.note(rtt, now);
+    this.#noteTrips();
     const silence = now - Math.max(last, waitingSince + this.minRtt);
     this.#noteSilence(silence, isOverdue, now);
     if (silence >= LOSS_SILENCE && this.minRtt < SHORT_RTT) this.#overfilledAt = now;
@@ -202,10 +183,24 @@ export class Path {
 
   #estimate(): void {
     const { current } = this.#delivery;
-    this.#rate = current > 0 ? current : this.#cap / this.minRtt;
+    this.rate = current > 0 ? current : this.#cap / this.minRtt;
     // Several chunks must fit under the cap, or acknowledgements could not overlap with sending.
     const most = Math.min(MAX_CHUNK, this.#cap / 4);
-    this.#chunk = Math.floor(Math.max(MIN_CHUNK, Math.min(most, this.#rate * CHUNK_TIME)));
+    this.chunk = Math.floor(Math.max(MIN_CHUNK, Math.min(most, this.rate * CHUNK_TIME)));
+    this.#setCap();
+  }
+
+  #noteTrips(): void {
+    const { smoothed, least, isProbing } = this.#trips;
+    this.srtt = smoothed;
+    this.minRtt = least;
+    this.isProbing = isProbing;
+    this.#setCap();
+  }
+
+  #setCap(): void {
+    const bare = Math.max(2 * MIN_CHUNK, this.rate * this.minRtt * PROBE_SHARE);
+    this.cap = this.isProbing ? bare : this.#cap;
   }
 
   /** In the last `time` ms up to now nobody could have heard of the route. */
@@ -218,6 +213,7 @@ export class Path {
     this.#delivery.reset();
     this.#growth.restart();
     this.#trips.cancelProbe();
+    this.#noteTrips();
     this.#cap = INITIAL_CAP;
     this.#lastAckAt = null;
     this.#estimate();
@@ -225,20 +221,19 @@ export class Path {
 
   /** True when the minimum RTT is stale and the lane should drain its queue for one RTT. */
   wantsProbe(now: number): boolean {
-    const isSteady = !this.#growth.isOn && this.#fullSince !== null;
+    const isSteady = !this.#growth.isOn && this.isFull;
     return isSteady && !this.isProbing && this.#trips.isStale(now);
-  }
-
-  get isProbing(): boolean {
-    return this.#trips.isProbing;
   }
 
   startProbe(now: number): void {
     this.#trips.startProbe(now);
+    this.#noteTrips();
   }
 
+  /** Ends it if it is time to. */
   endProbe(now: number): void {
     this.#trips.endProbe(now);
+    this.#noteTrips();
   }
 
   #noteRate(sample: RateSample, isOfFull: boolean, now: number): void {
@@ -251,6 +246,7 @@ export class Path {
   /** What TCP's slow start does to the route is no habit of it; of one trouble, a single silence counts. */
   #noteSilence(silence: number, isOverdue: boolean, now: number): void {
     this.#silences.note(this.#growth.isStart || this.#wasOverdue ? 0 : silence, now);
+    this.habitualGap = this.#silences.habitual;
     this.#wasOverdue = isOverdue;
   }
 
