@@ -80,8 +80,13 @@ export class Lane {
   #deliveredAt = ZERO;
   #deliveredSentAt = ZERO;
   readonly #flights = new Deque<Flight>();
-  #inFlight = ZERO;
-  /** Frames of this turn, to be written together. */
+  // Looked at for each frame; written here alone.
+  /** Bytes sent and not acknowledged. */
+  inFlight = ZERO;
+  /** Small frames wait to be written together. */
+  hasOutbox = false;
+  /** When the oldest flight should be acknowledged, by what was known when it was sent; infinite without one. */
+  #headDueAt = Number.POSITIVE_INFINITY;
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
 
@@ -95,8 +100,10 @@ export class Lane {
   frameEndedAt: number;
   #reportedBytes = ZERO;
   #reportedAt = ZERO;
-  /** When the acknowledgement must leave; null when none is owed. */
-  #ackDueAt: number | null = null;
+  /** The peer waits for an acknowledgement; written here alone. */
+  owesAck = false;
+  /** When it must leave. */
+  #ackDueAt = ZERO;
 
   constructor(id: number, port: LanePort, now: number) {
     this.id = id;
@@ -104,11 +111,6 @@ export class Lane {
     this.lastReceivedAt = now;
     this.frameEndedAt = now;
     this.progressAt = now;
-  }
-
-  /** Bytes sent and not acknowledged. */
-  get inFlight(): number {
-    return this.#inFlight;
   }
 
   get head(): Flight | undefined {
@@ -134,8 +136,8 @@ export class Lane {
    * for what is expected was fixed when it was sent.
    */
   late(now: number): number {
-    const head = this.#flights.first;
-    return head === undefined ? 0 : Math.max(0, now - this.#dueAt(head));
+    const dueAt = Math.max(this.#headDueAt, this.#excusedAt + this.path.minRtt + ACK_SLACK);
+    return now > dueAt ? now - dueAt : 0;
   }
 
   /** So late, at that time, that no habit of its route explains it. */
@@ -145,7 +147,7 @@ export class Lane {
 
   /** When `bytes` more would arrive if sent now: ms from now. */
   eta(bytes: number, now: number): number {
-    return this.late(now) + this.path.arrival(this.#inFlight, bytes);
+    return this.late(now) + this.path.arrival(this.inFlight, bytes);
   }
 
   /** Remembers what the peer must acknowledge. Called before the bytes are written. */
@@ -154,9 +156,10 @@ export class Lane {
     const wasIdle = this.#flights.length === 0;
     if (wasIdle) this.progressAt = now;
     const end = this.sentBytes;
-    this.#inFlight = end - this.ackedBytes;
-    const dueAt = now + this.path.expectedRtt(this.#inFlight) + ACK_SLACK;
+    this.inFlight = end - this.ackedBytes;
+    const dueAt = now + this.path.expectedRtt(this.inFlight) + ACK_SLACK;
     if (wasIdle) {
+      this.#headDueAt = dueAt;
       this.#deliveredAt = now;
       this.#deliveredSentAt = now;
     }
@@ -197,6 +200,7 @@ export class Lane {
   post(frame: Uint8Array): void {
     this.#outbox.push(frame);
     this.#outboxBytes += frame.length;
+    this.hasOutbox = true;
   }
 
   /** As `post`, for frames that nobody waits for: acknowledgements and pongs. */
@@ -205,13 +209,10 @@ export class Lane {
     this.post(frame);
   }
 
-  get hasOutbox(): boolean {
-    return this.#outbox.length > 0;
-  }
-
   /** Writes what was posted, as one piece. `more`: something else follows at once. */
   flush(more = false): void {
-    if (this.#outbox.length === 0) return;
+    if (!this.hasOutbox) return;
+    this.hasOutbox = false;
     const [only] = this.#outbox;
     const bytes =
       this.#outbox.length === 1 && only !== undefined
@@ -246,7 +247,8 @@ export class Lane {
       onItem(flight.item);
     }
     const last = this.#flights.last;
-    this.#inFlight = last === undefined ? 0 : last.end - received;
+    this.inFlight = last === undefined ? 0 : last.end - received;
+    this.#headDueAt = this.#flights.first?.dueAt ?? Number.POSITIVE_INFINITY;
     this.progressAt = now;
     this.ackedAt = now;
     // Karn's rule: what a common pause held up says nothing of the route.
@@ -275,7 +277,8 @@ export class Lane {
     const items = Array.from(this.#flights, (flight) => flight.item);
     for (const item of items) item.carriers -= 1;
     this.#flights.clear();
-    this.#inFlight = 0;
+    this.inFlight = 0;
+    this.#headDueAt = Number.POSITIVE_INFINITY;
     return items;
   }
 
@@ -286,11 +289,14 @@ export class Lane {
 
   /** A frame that its sender waits for has arrived, or a piece of it. */
   oweAck(now: number): void {
-    if (this.#ackDueAt === null) this.#ackDueAt = now + ACK_DELAY;
+    if (this.owesAck) return;
+    this.owesAck = true;
+    this.#ackDueAt = now + ACK_DELAY;
   }
 
+  /** When the acknowledgement must leave, ms; null when none is owed. */
   get ackDueAt(): number | null {
-    if (this.#ackDueAt === null) return null;
+    if (!this.owesAck) return null;
     const unreported = this.receivedBytes - this.#reportedBytes;
     if (unreported < ACK_BYTES) return this.#ackDueAt;
     const spacing = unreported < ACK_BYTES_AT_ONCE ? ACK_SPACING : 0;
@@ -304,7 +310,7 @@ export class Lane {
 
   /** The acknowledgement frame; nothing is owed after it. */
   takeAck(now: number): Uint8Array {
-    this.#ackDueAt = null;
+    this.owesAck = false;
     this.#reportedBytes = this.receivedBytes;
     this.#reportedAt = now;
     return encodeLaneAck(this.id, this.receivedBytes, now - this.frameEndedAt);

@@ -135,10 +135,21 @@ export class Lanes {
       this.#tickDueAt = null;
       return Number.POSITIVE_INFINITY;
     }
-    const isBusy = this.all.some((lane) => lane.hasFlights);
-    const tick = isBusy ? now + TICK : keepAliveDeadline(this.all);
+    const tick = this.#isBusy ? now + TICK : keepAliveDeadline(this.all);
     this.#tickDueAt = Math.min(this.#tickDueAt ?? tick, tick);
     return this.#tickDueAt;
+  }
+
+  /** When an acknowledgement has to leave, ms; infinite while none is owed, or no lane takes it. */
+  nextAck(): number {
+    let deadline = Number.POSITIVE_INFINITY;
+    let isWritable = false;
+    for (const lane of this.all) {
+      isWritable ||= lane.port.writable;
+      if (lane.owesAck) deadline = Math.min(deadline, lane.ackDueAt!);
+    }
+    // With no lane to take them, acknowledgements leave when one drains.
+    return isWritable ? deadline : Number.POSITIVE_INFINITY;
   }
 
   /** Judges the lanes, if it is time to. `blocked`: channels that wait for the peer. */
@@ -150,6 +161,11 @@ export class Lanes {
     for (const lane of [...this.all]) {
       if (lane.isDraining && !lane.hasFlights) this.#handler.onLaneDone(lane, 'LANE_REMOVED');
     }
+  }
+
+  get #isBusy(): boolean {
+    for (const lane of this.all) if (lane.inFlight > 0) return true;
+    return false;
   }
 
   #giveUp(lane: Lane): void {

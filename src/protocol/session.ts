@@ -157,13 +157,7 @@ export class Session {
   /** When `handleTimeout` or `transmit` has something to do, ms; infinite for never. */
   nextDeadline(now: number): number {
     if (this.#closed !== null) return Number.POSITIVE_INFINITY;
-    let deadline = this.#lanes.nextTick(now);
-    // With no lane to take them, acknowledgements leave when one drains.
-    if (!this.lanes.some((lane) => lane.port.writable)) return deadline;
-    for (const { ackDueAt } of this.lanes) {
-      if (ackDueAt !== null) deadline = Math.min(deadline, ackDueAt);
-    }
-    return deadline;
+    return Math.min(this.#lanes.nextTick(now), this.#lanes.nextAck());
   }
 
   /** Writes to the lanes what they have room for. */

@@ -133,8 +133,10 @@ export class Transmitter {
     if (isBulk) this.#express.update(lanes, now);
     const isWaiting = this.#transmitAll(lanes, now);
     for (const lane of lanes) {
-      lane.path.setFull(isWaiting && isFullBySelf(lane), now);
-      lane.flush();
+      const { path } = lane;
+      const isFull = isWaiting && isFullBySelf(lane);
+      if (isFull || path.isFull) path.setFull(isFull, now);
+      if (lane.hasOutbox) lane.flush();
     }
     return isWaiting;
   }
@@ -359,7 +361,7 @@ export class Transmitter {
 
   #sendAcks(lanes: readonly Lane[], now: number): void {
     for (const lane of lanes) {
-      if (lane.ackDueAt === null) continue;
+      if (!lane.owesAck) continue;
       if (!lane.isAckDue(now) && !(lane.hasOutbox && isOpen(lane))) continue;
       const carrier = this.#ackCarrier(lane, lanes, now);
       if (carrier === null) return;
