@@ -46,6 +46,7 @@ export class Slab {
  */
 export class Chunk {
   readonly bytes: Uint8Array;
+  readonly length: number;
   /** Bytes of writable room directly in front of `bytes`, this chunk's alone: a place for a frame header. */
   readonly headroom: number;
   readonly #slab: Slab | null;
@@ -53,12 +54,9 @@ export class Chunk {
   /** Takes over the caller's reference to `slab`; without a slab the memory is the garbage collector's. */
   constructor(bytes: Uint8Array, slab: Slab | null = null, headroom = 0) {
     this.bytes = bytes;
+    this.length = bytes.length;
     this.headroom = headroom;
     this.#slab = slab;
-  }
-
-  get length(): number {
-    return this.bytes.length;
   }
 
   /** Bytes of memory that this chunk keeps from being reused. */

@@ -13,6 +13,8 @@ export interface LaneListener {
 
 /** A pipe as the port of a lane: it takes what a turn brings and says when it has had enough. */
 export class LanePipe implements LanePort, PipeHandler {
+  /** The session asks for each lane and frame, so it is a field; a pipe says when it changes. */
+  writable: boolean;
   readonly #pipe: Pipe;
   readonly #listener: LaneListener;
   /** What the pipe refused. Bounded by one turn's frames, because the session then stops. */
@@ -23,14 +25,12 @@ export class LanePipe implements LanePort, PipeHandler {
     this.#pipe = pipe;
     this.#listener = listener;
     pipe.attach(this);
-  }
-
-  get writable(): boolean {
-    return this.#overflow.length === 0 && this.#pipe.writable;
+    this.writable = pipe.writable;
   }
 
   send(chunk: Chunk, more = false): void {
     if (this.#overflow.length > 0 || !this.#pipe.send(chunk, more)) this.#overflow.push(chunk);
+    this.#look();
   }
 
   start(): void {
@@ -41,6 +41,7 @@ export class LanePipe implements LanePort, PipeHandler {
   finish(): void {
     this.#isEnding = true;
     if (this.#overflow.length === 0) this.#pipe.sendFin();
+    this.#look();
   }
 
   abort(): void {
@@ -60,7 +61,8 @@ export class LanePipe implements LanePort, PipeHandler {
       this.#overflow.shift();
     }
     if (this.#isEnding) this.#pipe.sendFin();
-    else this.#listener.onLaneDrain();
+    this.#look();
+    if (!this.#isEnding) this.#listener.onLaneDrain();
   }
 
   onFin(): void {
@@ -79,5 +81,10 @@ export class LanePipe implements LanePort, PipeHandler {
   #drop(): void {
     for (const chunk of this.#overflow) chunk.release();
     this.#overflow.clear();
+    this.writable = false;
+  }
+
+  #look(): void {
+    this.writable = this.#overflow.length === 0 && this.#pipe.writable;
   }
 }

@@ -2,6 +2,7 @@ import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation } from '../core/errors.ts';
 import { ZERO } from '../core/zero.ts';
 import type { Channel } from './channel.ts';
+import type { ReceiveHalf } from './receive-half.ts';
 import type { ReceiveWindow } from './receive-window.ts';
 import type { Transmitter } from './transmitter.ts';
 
@@ -25,6 +26,8 @@ export class Delivery {
   readonly #window: ReceiveWindow;
   readonly #transmitter: Transmitter;
   readonly #initialWindow: number;
+  /** The longest round trip of the session's lanes, ms. */
+  readonly #rtt: () => number;
   #announced = ZERO;
   /** Bytes by which windows have grown beyond the first size. */
   #grown = 0;
@@ -32,10 +35,17 @@ export class Delivery {
   duplicateBytes = ZERO;
   payloadBytes = ZERO;
 
-  constructor(window: ReceiveWindow, transmitter: Transmitter, initialWindow: number) {
+  /** `rtt`: the longest round trip of the session's lanes, ms. */
+  constructor(
+    window: ReceiveWindow,
+    transmitter: Transmitter,
+    initialWindow: number,
+    rtt: () => number,
+  ) {
     this.#window = window;
     this.#transmitter = transmitter;
     this.#initialWindow = initialWindow;
+    this.#rtt = rtt;
   }
 
   /** Bytes held until a hole before them is filled, or their reader resumes. */
@@ -69,29 +79,33 @@ export class Delivery {
   }
 
   /** Takes over a piece of the channel's data. @throws {ProtocolViolation} for too many pieces */
-  insert(channel: Channel, offset: number, piece: Chunk, rtt: number, now: number): void {
+  insert(channel: Channel, offset: number, piece: Chunk, now: number): void {
     const { receive } = channel;
-    if (receive.state !== 'open') {
-      piece.release();
-      return;
+    if (receive.state !== 'open') piece.release();
+    else if (!channel.isPaused && receive.bypass(offset, piece.length)) {
+      this.#hand(channel, piece, now);
+      if (receive.isAtEnd) this.pump(channel, now);
+    } else {
+      this.#hold(receive, offset, piece);
+      if (receive.isReady || receive.isAtEnd) this.pump(channel, now);
     }
-    const held = receive.heldBytes;
-    const duplicates = receive.duplicateBytes;
-    const direct = receive.insert(offset, piece, !channel.isPaused);
-    this.#heldBytes += receive.heldBytes - held;
-    this.duplicateBytes += receive.duplicateBytes - duplicates;
-    if (direct !== null) this.#hand(channel, direct, rtt, now);
-    if (receive.isReady || receive.isAtEnd) this.pump(channel, rtt, now);
+  }
+
+  #hold(receive: ReceiveHalf, offset: number, piece: Chunk): void {
+    const { heldBytes, duplicateBytes } = receive;
+    receive.insert(offset, piece);
+    this.#heldBytes += receive.heldBytes - heldBytes;
+    this.duplicateBytes += receive.duplicateBytes - duplicateBytes;
   }
 
   /** Hands over what is in order, while the reader wants it, and then the FIN. */
-  pump(channel: Channel, rtt: number, now: number): void {
+  pump(channel: Channel, now: number): void {
     const { receive } = channel;
     while (!channel.isPaused && receive.state === 'open') {
       const chunk = receive.shift();
       if (chunk === null) break;
       this.#heldBytes -= chunk.length;
-      this.#hand(channel, chunk, rtt, now);
+      this.#hand(channel, chunk, now);
     }
     if (!channel.isPaused && receive.state === 'open' && receive.isAtEnd) {
       receive.state = 'done';
@@ -127,19 +141,23 @@ export class Delivery {
     this.#grown -= Math.max(0, channel.receive.window.size - this.#initialWindow);
   }
 
-  #hand(channel: Channel, chunk: Chunk, rtt: number, now: number): void {
+  #hand(channel: Channel, chunk: Chunk, now: number): void {
     const { window } = channel.receive;
     const { length } = chunk;
     this.payloadBytes += length;
     this.#credit(length);
     const isDue = window.consume(length);
-    const wanted = window.wanted(this.#mostFor(window), rtt, now);
-    this.#grown += wanted - window.size;
-    window.grow(wanted);
+    if (window.isHalfUsed(now)) this.#grow(window, now);
     if ((isDue || window.isStale) && channel.receive.finalOffset === null) {
       this.#transmitter.postWindow(channel);
     }
     channel.handler.onChunk(chunk);
+  }
+
+  #grow(window: ReceiveWindow, now: number): void {
+    const wanted = window.wanted(this.#mostFor(window), this.#rtt(), now);
+    this.#grown += wanted - window.size;
+    window.grow(wanted);
   }
 
   #mostFor(window: ReceiveWindow): number {

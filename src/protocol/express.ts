@@ -69,14 +69,18 @@ export class Express {
   /** Keeps to a lane for as long as no other is clearly quicker. */
   #choose(lanes: readonly Lane[]): Lane | null {
     let best: Lane | null = null;
+    let least = Number.POSITIVE_INFINITY;
     for (const lane of lanes) {
       if (lane.health !== 'good' || lane.isDraining) continue;
-      if (best === null || delay(lane) < delay(best)) best = lane;
+      const its = delay(lane);
+      if (best !== null && its >= least) continue;
+      best = lane;
+      least = its;
     }
     const current = this.#lane;
     if (best === null || current === null || !lanes.includes(current)) return best;
     const isFit = current.health === 'good' && !current.isDraining;
-    return isFit && delay(current) < 1.5 * delay(best) + TIGHT ? current : best;
+    return isFit && delay(current) < 1.5 * least + TIGHT ? current : best;
   }
 
   #startPace(lane: Lane, now: number): void {

@@ -61,7 +61,7 @@ export class Inbound implements FrameSink {
       piece.release();
       return;
     }
-    this.#session.delivery.insert(channel, offset, piece, this.#session.rtt, this.#now);
+    this.#session.delivery.insert(channel, offset, piece, this.#now);
     this.#session.removeIfDone(channel);
   }
 
@@ -161,7 +161,7 @@ export class Inbound implements FrameSink {
   }
 
   #progress(channel: Channel): void {
-    this.#session.delivery.pump(channel, this.#session.rtt, this.#now);
+    this.#session.delivery.pump(channel, this.#now);
     this.#session.removeIfDone(channel);
   }
 

@@ -92,17 +92,20 @@ export class ReceiveHalf {
     return rise;
   }
 
+  /** @returns true if the piece is the next one and nothing is held: it is not held either, deliver it now */
+  bypass(offset: number, length: number): boolean {
+    const assembler = this.#assembler;
+    if (offset !== assembler.next || assembler.fragments > 0) return false;
+    assembler.bypass(length);
+    return true;
+  }
+
   /**
-   * Takes over a piece.
-   * @returns the piece itself when it is the next one and nothing is held: deliver it now
+   * Takes over a piece, and holds it.
    * @throws {ProtocolViolation} when the pieces are too many
    */
-  insert(offset: number, piece: Chunk, isWanted: boolean): Chunk | null {
+  insert(offset: number, piece: Chunk): void {
     const assembler = this.#assembler;
-    if (isWanted && offset === assembler.next && assembler.fragments === 0) {
-      assembler.bypass(piece.length);
-      return piece;
-    }
     const most = this.window.size / FRAGMENT_BYTES + FRAGMENTS_FREE;
     // At twice the number, so that joining costs little per piece.
     if (assembler.fragments > 2 * most) {
@@ -113,7 +116,6 @@ export class ReceiveHalf {
       }
     }
     assembler.insert(offset, unpinned(piece));
-    return null;
   }
 
   /** The next held chunk in order, or null. */

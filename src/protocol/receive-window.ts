@@ -25,11 +25,15 @@ function channelStep(size: number): number {
  *    (RFC 6182 section 5.3; the doubling is QUIC's).
  */
 export class ReceiveWindow {
+  // Looked at for each piece that arrives; written here alone.
+  size: number;
+  /** What the application has taken. */
+  consumed = ZERO;
+  /** The offset that the peer may not pass: what it was told. */
+  limit: number;
   readonly #step: (size: number) => number;
-  #size: number;
-  #consumed = ZERO;
-  /** What the peer was told. */
-  #limit: number;
+  /** Once so much is consumed, the peer should hear a new limit. */
+  #tellAt = ZERO;
   /** When the last half of the window began to be consumed; null before the first byte. */
   #markAt: number | null = null;
   #markConsumed = ZERO;
@@ -37,50 +41,48 @@ export class ReceiveWindow {
   /** The peer is told of a new limit when so many bytes of the size are free again. */
   constructor(size: number, step = channelStep) {
     this.#step = step;
-    this.#size = size;
-    this.#limit = ZERO + size;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  get consumed(): number {
-    return this.#consumed;
-  }
-
-  /** The offset that the peer may not pass. */
-  get limit(): number {
-    return this.#limit;
+    this.size = size;
+    this.limit = ZERO + size;
+    this.#setStep();
   }
 
   /** The application has taken `bytes` more. @returns true when the peer should hear a new limit */
   consume(bytes: number): boolean {
-    this.#consumed += bytes;
+    this.consumed += bytes;
     return this.isStale;
   }
 
   get isStale(): boolean {
-    return this.#consumed + this.#size - this.#limit >= this.#step(this.#size);
+    return this.consumed >= this.#tellAt;
   }
 
-  /** The size that this window should have, given room to grow to. */
-  wanted(most: number, rtt: number, now: number): number {
+  /** True when half of the size was consumed since this was last so: ask `wanted` how large it should be. */
+  isHalfUsed(now: number): boolean {
     this.#markAt ??= now;
-    if (this.#consumed - this.#markConsumed < this.#size / 2) return this.#size;
-    const isFast = now - this.#markAt < Math.max(FAST_ROUND_TRIPS * rtt, FAST_TIME);
+    return this.consumed - this.#markConsumed >= this.size / 2;
+  }
+
+  /** The size that this window should have once half of it was used, given room to grow to. */
+  wanted(most: number, rtt: number, now: number): number {
+    const isFast = now - this.#markAt! < Math.max(FAST_ROUND_TRIPS * rtt, FAST_TIME);
     this.#markAt = now;
-    this.#markConsumed = this.#consumed;
-    return isFast ? Math.max(this.#size, Math.min(most, this.#size * 2)) : this.#size;
+    this.#markConsumed = this.consumed;
+    return isFast ? Math.max(this.size, Math.min(most, this.size * 2)) : this.size;
   }
 
   grow(size: number): void {
-    this.#size = Math.max(this.#size, size);
+    this.size = Math.max(this.size, size);
+    this.#setStep();
   }
 
   /** The new limit to tell the peer. */
   advance(): number {
-    this.#limit = Math.max(this.#limit, this.#consumed + this.#size);
-    return this.#limit;
+    this.limit = Math.max(this.limit, this.consumed + this.size);
+    this.#setStep();
+    return this.limit;
+  }
+
+  #setStep(): void {
+    this.#tellAt = this.limit - this.size + this.#step(this.size);
   }
 }

@@ -76,27 +76,35 @@ const adaptive: Scheduler = {
       bestEta = eta;
     }
     if (best === null || demand.isSparse) return best;
-    if (isBetterLater(lanes, best, bestEta, demand, now)) return null;
+    const fastestEta = fastest(lanes, bestEta, demand, now);
+    if (fastestEta < bestEta && isBetterLater(lanes, best, bestEta, fastestEta, demand)) return null;
     return longerFrames(lanes, best, demand, now);
   },
 };
+
+/** The earliest arrival, also on lanes that have no room now. `bestEta` is the earliest on those that have. */
+function fastest(lanes: readonly Lane[], bestEta: number, demand: Demand, now: number): number {
+  let fastestEta = bestEta;
+  for (const lane of lanes) {
+    if (lane.health !== 'good' || lane.isDraining) continue;
+    if (lane.port.writable && hasRoom(lane, false)) continue;
+    fastestEta = Math.min(fastestEta, etaOf(lane, demand, now));
+  }
+  return fastestEta;
+}
 
 /** True when the frame had better wait for a faster lane, which has no room now. */
 function isBetterLater(
   lanes: readonly Lane[],
   best: Lane,
   bestEta: number,
+  fastestEta: number,
   demand: Demand,
-  now: number,
 ): boolean {
-  let fastestEta = bestEta;
   let elsewhere = 0;
   for (const lane of lanes) {
-    if (lane === best || lane.health !== 'good' || lane.isDraining) continue;
-    elsewhere += lane.path.rate;
-    fastestEta = Math.min(fastestEta, etaOf(lane, demand, now));
+    if (lane !== best && lane.health === 'good' && !lane.isDraining) elsewhere += lane.path.rate;
   }
-  if (fastestEta === bestEta) return false;
   const share = elsewhere / demand.sharers;
   if ((bestEta - fastestEta) * share > demand.freeWindow) return true;
   return bestEta > demand.left / share + fastestEta + TAIL_MARGIN;

@@ -79,8 +79,13 @@ export class Session {
     this.#handler = handler;
     this.#window = new ReceiveWindow(options.sessionWindow, (size) => size * SESSION_SHARE);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
-    this.delivery = new Delivery(this.#window, this.transmitter, options.initialWindow);
     this.#lanes = new Lanes(this.transmitter, handler);
+    this.delivery = new Delivery(
+      this.#window,
+      this.transmitter,
+      options.initialWindow,
+      () => this.#lanes.rtt,
+    );
     this.#inbound = new Inbound(this, options.role);
     this.dispatch = new Dispatch(this.transmitter, options.sendBudget, handler, (channel) =>
       this.#owed.add(channel),
@@ -106,11 +111,6 @@ export class Session {
 
   get receivedBytes(): number {
     return this.#lanes.receivedBytes;
-  }
-
-  /** The longest smoothed round trip of the lanes, ms. */
-  get rtt(): number {
-    return this.#lanes.rtt;
   }
 
   // Lanes.
@@ -387,7 +387,7 @@ export class Session {
       channel.owesDrain = false;
       if (channel.send.state === 'open' && !channel.isCongested) channel.handler.onDrain();
     }
-    if (!channel.isPaused) this.delivery.pump(channel, this.rtt, now);
+    if (!channel.isPaused) this.delivery.pump(channel, now);
     this.removeIfDone(channel);
   }
 }

@@ -143,10 +143,11 @@ export class Transmitter {
 
   #transmitAll(lanes: readonly Lane[], now: number): boolean {
     if (!this.#sendControls(lanes, now)) return true;
-    let isWaiting = !this.#sendAgain(this.#urgent, lanes, now);
-    isWaiting = !this.#sendAgain(this.#again, lanes, now) || isWaiting;
-    isWaiting = !this.#sendSparse(lanes, now) || isWaiting;
-    isWaiting = !this.#sendBulk(lanes, now) || isWaiting;
+    let isWaiting = false;
+    if (this.#urgent.length > 0) isWaiting = !this.#sendAgain(this.#urgent, lanes, now);
+    if (this.#again.length > 0) isWaiting = !this.#sendAgain(this.#again, lanes, now) || isWaiting;
+    if (this.#sparse.length > 0) isWaiting = !this.#sendSparse(lanes, now) || isWaiting;
+    if (this.#bulk.length > 0) isWaiting = !this.#sendBulk(lanes, now) || isWaiting;
     this.#sendAcks(lanes, now);
     return isWaiting;
   }

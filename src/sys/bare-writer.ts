@@ -16,7 +16,8 @@ export class BareWriter {
   /** The kernel has yet to take some of these. */
   #underWay: readonly Chunk[] = none;
   #bytes = 0;
-  #isCongested = false;
+  /** True from a `write()` that brought too much until `onDrain`; written here alone. */
+  isCongested = false;
   #isTurnArmed = false;
   #isEnding = false;
   /** The turn of the last write. */
@@ -25,11 +26,6 @@ export class BareWriter {
   constructor(socket: BareSocket, options: WriterOptions) {
     this.#socket = socket;
     this.#options = options;
-  }
-
-  /** True from a `write()` that brought too much until `onDrain`. */
-  get isCongested(): boolean {
-    return this.#isCongested;
   }
 
   /** Takes over the chunk; not while congested. `more`: another one follows at once. */
@@ -44,7 +40,7 @@ export class BareWriter {
       if (!more && (isFirst || this.#bytes >= GATHER_BYTES)) this.#flush();
       else this.#armTurn();
     }
-    this.#isCongested = this.#bytes >= this.#options.limit;
+    this.isCongested = this.#bytes >= this.#options.limit;
   }
 
   /** FIN, after what was written. */
@@ -111,8 +107,8 @@ export class BareWriter {
 
   #drain(): void {
     const { limit, onDrain } = this.#options;
-    if (!this.#isCongested || this.#bytes > limit / 2) return;
-    this.#isCongested = false;
+    if (!this.isCongested || this.#bytes > limit / 2) return;
+    this.isCongested = false;
     onDrain();
   }
 }

@@ -54,7 +54,8 @@ test('what an honest sender has under way always fits into what its peer may hol
         receive.announce(offset, length, false);
         const piece = slabs.chunk(chunk!.bytes);
         try {
-          receive.insert(offset, piece, reads)?.release();
+          if (reads && receive.bypass(offset, length)) piece.release();
+          else receive.insert(offset, piece);
         } catch (error) {
           assert.ok(!(error instanceof ProtocolViolation), String(error));
           throw error;
