@@ -36,9 +36,11 @@ export class StripedPipe implements Pipe, ChannelHandler {
   send(chunk: Chunk): boolean {
     if (!this.writable) return false;
     const { length } = chunk;
-    this.#trunk.session.write(this.#channel!, chunk, this.#trunk.now());
-    this.#trunk.kick(length);
-    this.#trunk.session.mustWait(this.#channel!);
+    const trunk = this.#trunk;
+    const now = trunk.now();
+    trunk.session.write(this.#channel!, chunk, now);
+    trunk.kick(length, now);
+    trunk.session.mustWait(this.#channel!);
     return true;
   }
 

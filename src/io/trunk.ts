@@ -122,12 +122,12 @@ export class Trunk {
    * `bytes`: how much was written. From a frame's worth on there is nothing to be gathered, and a writer
    * that had to wait for the turn's end would stop and start its reader each time.
    */
-  kick(bytes = 0): void {
+  kick(bytes = 0, now?: number): void {
     if (this.#isTurnArmed && bytes < FRAME_WORTH) {
       this.#isDirty = true;
       return;
     }
-    this.session.transmit(this.#clock.now());
+    this.session.transmit(now ?? this.#clock.now());
     this.#armTurn();
   }
 

@@ -61,7 +61,8 @@ export class Lanes {
   }
 
   find(id: number): Lane | undefined {
-    return this.all.find((lane) => lane.id === id);
+    for (const lane of this.all) if (lane.id === id) return lane;
+    return undefined;
   }
 
   /** What arrives on the lane, as frames; undefined once the lane is removed. */

@@ -77,7 +77,8 @@ const adaptive: Scheduler = {
     }
     if (best === null || demand.isSparse) return best;
     const fastestEta = fastest(lanes, bestEta, demand, now);
-    if (fastestEta < bestEta && isBetterLater(lanes, best, bestEta, fastestEta, demand)) return null;
+    if (fastestEta < bestEta && isBetterLater(lanes, best, bestEta, fastestEta, demand))
+      return null;
     return longerFrames(lanes, best, demand, now);
   },
 };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { CallCost } from './cost-calls.ts';
 import type { HeapCost } from './cost-heap.ts';
 import { CostWorld, type CountingClock, MiB } from './cost-world.ts';
 
@@ -86,6 +87,18 @@ test('a frame costs little heap', { timeout: 60_000 }, () => {
   );
   assert.ok(cost.bulkBuffers <= 4_096, `${cost.bulkBuffers} bytes of buffers per bulk frame`);
   assert.ok(cost.message > 0 && cost.message <= 6_000, `${cost.message} bytes per message`);
+});
+
+test('a frame and a message over eight lanes take few calls', { timeout: 60_000 }, () => {
+  const program = fileURLToPath(new URL('./cost-calls.js', import.meta.url));
+  const output = execFileSync(process.execPath, [program], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  const cost: CallCost = JSON.parse(output);
+  // Looking at each lane through a few getters each time makes more than twice as many.
+  assert.ok(cost.bulkFrame > 50 && cost.bulkFrame <= 280, `${cost.bulkFrame} calls per bulk frame`);
+  assert.ok(cost.message > 50 && cost.message <= 340, `${cost.message} calls per message`);
 });
 
 interface Copies {
