@@ -99,7 +99,27 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
         idle(count, isQuick ? few : [haproxyTwice, nginxTwice, plain, tls], haproxyTwice),
       ),
     startup(),
+    ...[
+      ...bulks('bulk', 1, { push: [haproxyTwice, relayTwice, plain] }, pair),
+      ping({ ...pair, id: 'ping', contenders: [haproxyTwice, relayTwice, plain] }),
+      connections(16, {
+        ...pair,
+        id: 'connections',
+        contenders: [haproxyTwice, relayTwice, plain],
+      }),
+    ].map(fresh),
   ];
+}
+
+/** The first seconds after a start, while what is compiled as it runs is not. */
+function fresh(measure: Measure): Measure {
+  return {
+    ...measure,
+    id: `fresh-${measure.id}`,
+    title: `Just started. ${measure.title}`,
+    note: `${measure.note} Processes of their own in each round, counted from their first work on.`.trim(),
+    isFreshEachRound: true,
+  };
 }
 
 /** One measure for each direction. */
@@ -171,4 +191,7 @@ export const slow: readonly string[] = [
   'relay-8',
   'relay-ping',
   'relay-connections',
+  'fresh-bulk',
+  'fresh-ping',
+  'fresh-connections',
 ];
