@@ -19,7 +19,7 @@ import { keep, publish } from './report/store.ts';
 import { barTable, failures, measureTable } from './report/tables.ts';
 import { textTable } from './report/text.ts';
 import type { MeasureResult, RunResult } from './result.ts';
-import { runRounds } from './rounds.ts';
+import { COMPILING, runRounds } from './rounds.ts';
 
 try {
   process.exitCode = await main();
@@ -114,6 +114,7 @@ async function measureOne(
   return {
     ...{ id, title, note, baseline, figures, rows, rounds },
     seconds: options.seconds,
+    warmUp: measure.isFreshEachRound === true ? 0 : Math.max(options.seconds, COMPILING / 1000),
     load: load.kind,
     version: projectVersion(),
     date: new Date().toISOString().slice(0, 10),

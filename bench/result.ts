@@ -29,6 +29,8 @@ export interface MeasureResult {
   readonly rounds: number;
   /** Seconds that one sample counted. */
   readonly seconds: number;
+  /** Seconds that what is compiled while it runs had before the first round. */
+  readonly warmUp: number;
   /** The source and sink: the program in C, or its stand-in. */
   readonly load: 'c' | 'node';
   /** Of this project. */

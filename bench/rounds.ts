@@ -2,10 +2,10 @@ import type { Context, Measure, Sample, Subject } from './measure.ts';
 import type { Row } from './result.ts';
 
 /**
- * How long code that is compiled while it runs gets to reach its speed, ms. V8 compiles beside the work, and
- * here the work takes all cores. What it is like until then is measured by itself (`fresh` in catalogue.ts).
+ * How long code that is compiled while it runs gets to reach its speed, ms. What it is like until then is
+ * measured by itself (`fresh` in catalogue.ts).
  */
-const COMPILING = 10_000;
+export const COMPILING = 3_000;
 
 /**
  * Measures the subjects in alternating rounds, A B C A B C, so that what disturbs the machine for a

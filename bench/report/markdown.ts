@@ -28,8 +28,8 @@ function runSections(run: RunResult, isOneOfMany: boolean): string[] {
 }
 
 function measureSection(measure: MeasureResult): string[] {
-  const { title, note, baseline, rounds, seconds, version, date, load } = measure;
-  const stamp = `×: times ${baseline}. ${rounds} rounds of ${seconds} s, version ${version}, ${date}.`;
+  const { title, note, baseline, rounds, seconds, warmUp, version, date, load } = measure;
+  const stamp = `×: times ${baseline}. ${rounds} rounds of ${seconds} s, warm-up of ours ${warmUp} s, version ${version}, ${date}.`;
   const standIn =
     load === 'node'
       ? 'No C compiler was there: the source and sink were a stand-in in JavaScript, which slows all contenders and hides differences.'
@@ -71,10 +71,11 @@ shows it. All contenders lead to the same target, all are chained twice, as an e
 (one hop where it says so), and each proxy has one thread for its work, except stunnel and agg-tunnel,
 which take more.`;
 
-const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count; ours is at least 10 s
-  long, because Node compiles what it runs often, beside the work, which takes all cores here. What the
-  first seconds after a start are like stands in tables of their own ("Just started"). Figures are medians;
-  min–max shows all rounds. A ratio is the median of the ratios within each round.
+const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count; ours is at least 3 s
+  long, because Node compiles what it runs often; below each table stands how long it was, since a longer one
+  is kinder to us. What the first seconds after a start are like stands in tables of their own ("Just
+  started"). Figures are medians; min–max shows all rounds. A ratio is the median of the ratios within each
+  round.
 - The source and sink are one small C program (\`bench/load.c\`) that sends from one buffer and throws
   away what arrives without copying it. It runs on the same cores as the proxies.
 - GB/s counts bytes that arrived at the sink, 10⁹ a GB. CPU is user and system time of the proxies

@@ -87,6 +87,7 @@ export class Lane {
   hasOutbox = false;
   /** When the oldest flight should be acknowledged, by what was known when it was sent; infinite without one. */
   #headDueAt = Number.POSITIVE_INFINITY;
+  /** Frames of this turn, to be written together. */
   #outbox: Uint8Array[] = [];
   #outboxBytes = 0;
 
