@@ -141,7 +141,7 @@ function row(subject: string, rate: number[]): Row {
 function measureOf(id: string, rows: readonly Row[]): MeasureResult {
   return {
     ...{ id, rows, title: '', note: '', baseline: 'HAProxy twice', rounds: 2, seconds: 1 },
-    ...{ load: 'c', version: '0', date: '' },
+    ...{ warmUp: 3, load: 'c', version: '0', date: '' },
     figures: [{ key: 'rate', title: 'GB/s', digits: 2 }],
   };
 }
