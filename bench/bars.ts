@@ -1,5 +1,6 @@
 import { plain, tls } from './catalogue.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
+import { bareCTwice } from './peers/bare-c.ts';
 import {
   haproxyLargeTwice,
   haproxyOnce,
@@ -24,8 +25,8 @@ export interface Bar {
   /** Without rivals the figure itself is judged, in this unit. */
   readonly rivals: readonly string[];
   readonly unit: string;
-  /** What does less than ours in Node: the best of them shows what could be reached. */
-  readonly floors?: readonly string[];
+  /** What does less than ours, in Node and in C: the best of them shows what could be reached. */
+  readonly floors?: { readonly node: readonly string[]; readonly c: readonly string[] };
   /** Without either it is reported and not judged. */
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -56,10 +57,10 @@ export function find(bar: Bar, run: RunResult): Finding | null {
   return worst ?? null;
 }
 
-/** How the best of the bar's floors would be judged; null if there is none. */
-export function findFloor(bar: Bar, run: RunResult): Finding | null {
+/** How the best of the bar's floors in that language would be judged; null if there is none. */
+export function findFloor(bar: Bar, language: 'node' | 'c', run: RunResult): Finding | null {
   const sign = bar.atMost === undefined ? 1 : -1;
-  const [best] = (bar.floors ?? [])
+  const [best] = (bar.floors?.[language] ?? [])
     .flatMap((subject) => {
       const finding = find({ ...bar, subject }, run);
       return finding === null ? [] : [{ value: finding.value, rival: subject }];
@@ -76,7 +77,7 @@ export function barsFor(run: RunResult): Bar[] {
   // Node 22 and later encrypt faster.
   const isFast = Number(/\d+/.exec(run.machine.node)?.[0]) >= 22;
   const rate = { figure: 'rate', subject: plain.name, unit: '×' };
-  const floors = [nodePipeTwice.name, relayTwice.name];
+  const floors = { node: [nodePipeTwice.name, relayTwice.name], c: [bareCTwice.name] };
   const agg = { subject: plain.name, rivals: [aggTunnel.name], unit: '×' };
   return [
     {
@@ -184,7 +185,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: '1,000 connections pushing: throughput against HAProxy twice',
-      floors: [relayTwice.name],
+      floors: { node: [relayTwice.name], c: [] },
       measure: 'many',
       rivals: [haproxyTwice.name],
       atLeast: 1.0,

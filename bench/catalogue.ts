@@ -7,6 +7,7 @@ import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
 import { startup } from './measures/startup.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
+import { bareCTwice } from './peers/bare-c.ts';
 import {
   haproxyLargeTwice,
   haproxyOnce,
@@ -35,7 +36,7 @@ export interface Scope {
 /** All that can be measured, in the order of the report. */
 export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope): Measure[] {
   const agg = withAggTunnel ? [aggTunnel] : [];
-  const floors = [nodePipeTwice, relayTwice];
+  const floors = [bareCTwice, nodePipeTwice, relayTwice];
   const few = [haproxyTwice, plain];
   const some = isQuick
     ? few

@@ -4,7 +4,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, family, isListening, peakResidentBytes, residentBytes } from './proc.ts';
+import {
+  type CpuTime,
+  cpuTime,
+  family,
+  isListening,
+  peakResidentBytes,
+  residentBytes,
+} from './proc.ts';
 
 /** Where contenders run: a folder of their own, free ports of loopback, and an end for each process. */
 export class Lab {
@@ -87,8 +94,11 @@ export class ProxyProcess {
     throw new Error(`${this.#command} ended (${this.#end}): ${lines}`);
   }
 
-  get cpuSeconds(): number {
-    return this.#sum(cpuSeconds);
+  get cpuTime(): CpuTime {
+    return {
+      user: this.#sum((pid) => cpuTime(pid).user),
+      kernel: this.#sum((pid) => cpuTime(pid).kernel),
+    };
   }
 
   get residentBytes(): number {

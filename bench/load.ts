@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { repositoryRoot } from './root.ts';
+import { compile } from './compile.ts';
 
 export type Way = 'push' | 'pull' | 'both';
 
@@ -52,7 +50,7 @@ export class Load {
 
   /** Compiles it if there is a compiler; otherwise a stand-in in JavaScript does the work, slower. */
   static async start(): Promise<Load> {
-    const program = compile();
+    const program = compile('load');
     const standIn = fileURLToPath(new URL('./stand-in.js', import.meta.url));
     const child =
       program === null
@@ -139,20 +137,6 @@ export class Load {
       next.catch(() => {});
     }
   }
-}
-
-/** The path of the compiled program; null without a compiler. */
-function compile(): string | null {
-  const source = join(repositoryRoot, 'bench', 'load.c');
-  const program = join(repositoryRoot, 'dist', 'bench', 'load');
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
-  mkdirSync(dirname(program), { recursive: true });
-  const done = spawnSync('cc', ['-O2', '-pthread', '-o', program, source, '-lm'], {
-    encoding: 'utf8',
-  });
-  if (done.status === 0) return program;
-  if (done.error === undefined) process.stderr.write(done.stderr);
-  return null;
 }
 
 function numbers(line: string): Record<string, number> {

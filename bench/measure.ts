@@ -1,6 +1,7 @@
 import { type Chain, type Contender, startChain } from './contender.ts';
 import type { Lab } from './lab.ts';
 import type { Load, Window } from './load.ts';
+import type { CpuTime } from './proc.ts';
 
 /** Something that is measured, of several subjects side by side. */
 export interface Measure {
@@ -74,23 +75,40 @@ export function stopwatch(
   context: Context,
   chain: Chain,
   warm = WARM,
-): { window: Window; cpu(): number } {
-  const used = () => chain.proxies.reduce((sum, proxy) => sum + proxy.cpuSeconds, 0);
-  let before = 0;
+): { window: Window; cpu(): CpuTime } {
+  const used = (): CpuTime => {
+    const times = chain.proxies.map((proxy) => proxy.cpuTime);
+    return {
+      user: times.reduce((sum, { user }) => sum + user, 0),
+      kernel: times.reduce((sum, { kernel }) => sum + kernel, 0),
+    };
+  };
+  let before = { user: 0, kernel: 0 };
   const onBegin = () => {
     before = used();
   };
   return {
     window: { warm, counted: context.duration, onBegin },
-    cpu: () => used() - before,
+    cpu() {
+      const { user, kernel } = used();
+      return { user: user - before.user, kernel: kernel - before.kernel };
+    },
   };
+}
+
+/** CPU time per unit of work, by the keys of `figures.cpu` and `figures.kernel`; nothing without proxies. */
+export function cpuPer(work: number, { user, kernel }: CpuTime, { proxies }: Chain): Sample {
+  if (proxies.length === 0) return { cpu: null, kernel: null };
+  return { cpu: (user + kernel) / work, kernel: kernel / work };
 }
 
 export const figures = {
   rate: { key: 'rate', title: 'GB/s', digits: 2 },
   cpu: { key: 'cpu', title: 'CPU s/GB', digits: 2 },
+  kernel: { key: 'kernel', title: 'of it the kernel', digits: 2 },
   p50: { key: 'p50', title: 'p50, µs', digits: 0 },
   p99: { key: 'p99', title: 'p99, µs', digits: 0 },
   perSecond: { key: 'perSecond', title: 'per second', digits: 0 },
-  cpuEach: { key: 'cpuEach', title: 'CPU µs each', digits: 0 },
+  cpuEach: { key: 'cpu', title: 'CPU µs each', digits: 0 },
+  kernelEach: { key: 'kernel', title: 'of it the kernel', digits: 0 },
 } as const satisfies Record<string, Figure>;

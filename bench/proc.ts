@@ -7,13 +7,21 @@ export function family(pid: number): number[] {
   return [pid, ...children(pid).flatMap(family)];
 }
 
-/** CPU seconds of the process, all its threads, and children that ended; in steps of 10 ms. */
-export function cpuSeconds(pid: number): number {
+/** Seconds of a processor. */
+export interface CpuTime {
+  readonly user: number;
+  readonly kernel: number;
+}
+
+/** CPU time of the process, all its threads, and children that ended; in steps of 10 ms. */
+export function cpuTime(pid: number): CpuTime {
   const stat = read(`/proc/${pid}/stat`);
   // The name may hold anything, brackets and spaces too; what follows is fields 3 and on.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-  return ticks / TICKS_PER_SECOND;
+  const [user = 0, kernel = 0, childrenUser = 0, childrenKernel = 0] = fields
+    .slice(11, 15)
+    .map((field) => Number(field) / TICKS_PER_SECOND);
+  return { user: user + childrenUser, kernel: kernel + childrenKernel };
 }
 
 /** Resident bytes now. */

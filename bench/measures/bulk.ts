@@ -1,6 +1,6 @@
 import type { Contender } from '../contender.ts';
 import type { Way } from '../load.ts';
-import { chainSubject, figures, type Measure, stopwatch } from '../measure.ts';
+import { chainSubject, cpuPer, figures, type Measure, stopwatch } from '../measure.ts';
 
 const ways: Record<Way, string> = {
   push: 'towards the target',
@@ -26,7 +26,7 @@ export function bulk(options: Bulk): Measure {
     id,
     title: `${through}: bulk over ${count}, ${ways[way]}`,
     note: '',
-    figures: [figures.rate, figures.cpu],
+    figures: [figures.rate, figures.cpu, figures.kernel],
     baseline: baseline.name,
     subjects: contenders.map((contender) =>
       chainSubject(contender, async (context, chain) => {
@@ -36,7 +36,7 @@ export function bulk(options: Bulk): Measure {
         const gigabytes = result.bytes / 1e9;
         return {
           rate: gigabytes / result.seconds,
-          cpu: chain.proxies.length === 0 ? null : used / gigabytes,
+          ...cpuPer(gigabytes, used, chain),
         };
       }),
     ),

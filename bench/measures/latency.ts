@@ -1,5 +1,5 @@
 import type { Contender } from '../contender.ts';
-import { chainSubject, figures, type Measure, type Sample, stopwatch } from '../measure.ts';
+import { chainSubject, cpuPer, figures, type Measure, stopwatch } from '../measure.ts';
 
 /** Bytes of a message that stands for a keystroke, a query, a small reply. */
 const SMALL = 100;
@@ -18,15 +18,14 @@ export function ping({ id, through, contenders, baseline }: Latency): Measure {
     id,
     title: `${through}: ping-pong over 1 connection`,
     note: `${SMALL} bytes there and back, one message at a time.`,
-    figures: [figures.p50, figures.p99, { ...figures.cpuEach, title: 'CPU µs per round trip' }],
+    figures: [figures.p50, figures.p99, figures.cpuEach, figures.kernelEach],
     baseline: baseline.name,
     subjects: contenders.map((contender) =>
       chainSubject(contender, async (context, chain) => {
         const { window, cpu } = stopwatch(context, chain);
         const { p50, p99, count } = await context.load.ping(chain.port, SMALL, 1, window);
-        const used = cpu();
-        const cpuEach = chain.proxies.length === 0 ? null : (used / count) * 1e6;
-        return { p50: p50 * 1000, p99: p99 * 1000, cpuEach };
+        const used = cpuPer(count / 1e6, cpu(), chain);
+        return { p50: p50 * 1000, p99: p99 * 1000, ...used };
       }),
     ),
   };
@@ -63,27 +62,18 @@ export function connections(
   atOnce: number,
   { id, through, contenders, baseline }: Latency,
 ): Measure {
-  const sample = (count: number, seconds: number, cpu: number): Sample => ({
-    perSecond: count / seconds,
-    cpuEach: (cpu / count) * 1e6,
-  });
   return {
     id,
     title: `${through}: new connections, ${atOnce} at a time`,
     note: 'Connect, one byte there, one byte back, close. p50 and p99 are the time from connecting to that byte.',
-    figures: [figures.perSecond, figures.p50, figures.p99, figures.cpuEach],
+    figures: [figures.perSecond, figures.p50, figures.p99, figures.cpuEach, figures.kernelEach],
     baseline: baseline.name,
     subjects: contenders.map((contender) =>
       chainSubject(contender, async (context, chain) => {
         const { window, cpu } = stopwatch(context, chain);
-        const result = await context.load.dial(chain.port, atOnce, window);
-        const used = cpu();
-        return {
-          ...sample(result.count, result.seconds, used),
-          ...(chain.proxies.length === 0 && { cpuEach: null }),
-          p50: result.p50 * 1000,
-          p99: result.p99 * 1000,
-        };
+        const { count, seconds, p50, p99 } = await context.load.dial(chain.port, atOnce, window);
+        const used = cpuPer(count / 1e6, cpu(), chain);
+        return { perSecond: count / seconds, p50: p50 * 1000, p99: p99 * 1000, ...used };
       }),
     ),
   };

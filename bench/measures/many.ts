@@ -1,5 +1,5 @@
 import type { Contender } from '../contender.ts';
-import { chainSubject, figures, type Measure, stopwatch } from '../measure.ts';
+import { chainSubject, cpuPer, figures, type Measure, stopwatch } from '../measure.ts';
 
 const CONNECTIONS = 1000;
 /** So many take longer to get going, ms. */
@@ -14,6 +14,7 @@ export function many(contenders: readonly Contender[], baseline: Contender): Mea
     figures: [
       figures.rate,
       figures.cpu,
+      figures.kernel,
       { key: 'rss', title: 'RSS, MiB', digits: 0 },
       { key: 'larger', title: 'RSS of the larger, MiB', digits: 0 },
       { key: 'fairness', title: 'fairness', digits: 2 },
@@ -28,7 +29,7 @@ export function many(contenders: readonly Contender[], baseline: Contender): Mea
         const gigabytes = result.bytes / 1e9;
         return {
           rate: gigabytes / result.seconds,
-          cpu: used / gigabytes,
+          ...cpuPer(gigabytes, used, chain),
           rss: peaks.reduce((sum, peak) => sum + peak, 0),
           larger: Math.max(...peaks),
           fairness: context.load.kind === 'c' ? result.fairness : null,

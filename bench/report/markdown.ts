@@ -48,7 +48,7 @@ function barText(runs: readonly RunResult[], judged: RunResult): string {
   const others = runs.filter((run) => run !== judged).map(({ congestion }) => congestion);
   const more =
     others.length === 0 ? '' : ` The figures under ${others.join(', ')} are for comparison.`;
-  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table; the last column tells how the best would be judged that does less in Node.`;
+  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table; the last columns tell how the best would be judged that do less: in Node our plain relay, chained, or Node’s own pipe, and in C a bare relay with reads of 1 MiB (\`bench/relay.c\`), chained. Where that misses a bar, too, the machine is the limit, not Node.`;
 }
 
 function markdownTable({ header, rows }: Table): string {
@@ -79,7 +79,7 @@ const how = `- Rounds alternate, A B C A B C, in one run, after one round that d
 - The source and sink are one small C program (\`bench/load.c\`) that sends from one buffer and throws
   away what arrives without copying it. It runs on the same cores as the proxies.
 - GB/s counts bytes that arrived at the sink, 10⁹ a GB. CPU is user and system time of the proxies
-  alone, from the kernel's accounts, in steps of 10 ms.
+  alone, from the kernel's accounts, in steps of 10 ms; "of it the kernel" is the system time.
 - TCP_NODELAY is on wherever a contender offers it. TLS is 1.3 with AES-128-GCM everywhere; the rivals
   have a certificate for P-256, ours a shared key. HAProxy runs with its defaults apart from what its
   name says.

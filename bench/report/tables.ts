@@ -40,11 +40,12 @@ export function failures({ rows }: MeasureResult): string[] {
 
 /**
  * The bars, judged in the run under the machine's own congestion control, shown for all runs. The
- * last figures are those of the best that does less in Node.
+ * last figures are those of the best that do less, in Node and in C.
  */
 export function barTable(runs: readonly RunResult[]): Table {
   const [first] = runs;
-  const header = ['', 'bar', ...runs.map(({ congestion }) => congestion), '', 'floor in Node'];
+  const names = runs.map(({ congestion }) => congestion);
+  const header = ['', 'bar', ...names, '', 'floor in Node', 'floor in C'];
   const bars = first === undefined ? [] : barsFor(first);
   return { header, rows: bars.map((bar) => barRow(bar, runs)) };
 }
@@ -59,6 +60,10 @@ function barRow(bar: Bar, runs: readonly RunResult[]): string[] {
     return `${decimal(value, digits)}${bar.unit}${rival === null ? '' : ` (${rival})`}`;
   };
   const judge = runs.find(({ isDefault }) => isDefault);
+  const floor = (language: 'node' | 'c'): string => {
+    const hasSome = bar.floors !== undefined && bar.floors[language].length > 0;
+    return judge === undefined || !hasSome ? '' : cell(findFloor(bar, language, judge));
+  };
   const judged = judge === undefined ? null : find(bar, judge);
   const verdict = judged !== null && isMet(bar, judged) ? 'met' : 'missed';
   return [
@@ -66,7 +71,8 @@ function barRow(bar: Bar, runs: readonly RunResult[]): string[] {
     limit === undefined ? 'reported' : `${sense} ${decimal(limit, digits)}${bar.unit}`,
     ...runs.map((run) => cell(find(bar, run))),
     limit === undefined || judged === null ? '' : verdict,
-    judge === undefined || bar.floors === undefined ? '' : cell(findFloor(bar, judge)),
+    floor('node'),
+    floor('c'),
   ];
 }
 

@@ -72,7 +72,8 @@ test('every bar names a measure, a figure and subjects that exist', () => {
       measure.figures.some(({ key }) => key === bar.figure),
       bar.claim,
     );
-    for (const name of [bar.subject, ...bar.rivals, ...(bar.floors ?? [])])
+    const { node, c } = bar.floors ?? { node: [], c: [] };
+    for (const name of [bar.subject, ...bar.rivals, ...node, ...c])
       assert.ok(names.includes(name), bar.claim);
   }
   for (const { id, baseline, subjects } of all) {
@@ -109,6 +110,7 @@ test('a bar is judged against the best rival, and stays in the page when it is m
     row('HAProxy twice, 64 KiB', [2, 4]),
     row('nginx twice, 256 KiB', [1, 1]),
     row("Node's own pipe, twice", [1, 1]),
+    row('bare relay in C, twice', [4, 4]),
     row('relay twice', [3, 3]),
     row('striped, 8 lanes', [2, 2]),
   ];
@@ -121,11 +123,18 @@ test('a bar is judged against the best rival, and stays in the page when it is m
   assert.equal(find(cpu!, run), null);
 
   const table = barTable([run, { ...run, congestion: 'other', isDefault: false }]);
-  assert.deepEqual(table.header, ['', 'bar', 'bbr', 'other', '', 'floor in Node']);
+  assert.deepEqual(table.header, ['', 'bar', 'bbr', 'other', '', 'floor in Node', 'floor in C']);
   assert.deepEqual(table.rows[0]?.slice(1), [
-    ...['≥ 1.70×', '2.00×', '2.00×', 'met', '3.00× (relay twice)'],
+    ...[
+      '≥ 1.70×',
+      '2.00×',
+      '2.00×',
+      'met',
+      '3.00× (relay twice)',
+      '4.00× (bare relay in C, twice)',
+    ],
   ]);
-  assert.equal(table.rows[1]?.at(-2), 'missed');
+  assert.equal(table.rows[1]?.at(-3), 'missed');
   assert.equal(table.rows[2]?.at(-1), '', 'what is only reported has no floor');
   assert.equal(table.rows[3]?.at(-1), '–', 'not measured');
   assert.deepEqual(measureTable(run.measures[0]!).rows[1], [
