@@ -1,3 +1,4 @@
+import { Roster } from '../data/roster.ts';
 import type { BridgeOutcome } from '../io/bridge.ts';
 import { Bridge } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
@@ -7,7 +8,7 @@ import { nodeClock } from '../loop/node-clock.ts';
 
 /** The bridges of a proxy: started, counted, and ended with it. */
 export class Connections {
-  readonly #bridges = new Set<Bridge>();
+  readonly #bridges = new Roster<Bridge>();
   readonly #waiters: (() => void)[] = [];
   readonly #poll: BusyPoll;
 
@@ -22,12 +23,12 @@ export class Connections {
 
   join(near: Pipe, far: Pipe, onClosed?: (outcome: BridgeOutcome) => void): void {
     const end = (outcome: BridgeOutcome): void => {
-      this.#bridges.delete(bridge);
+      this.#bridges.remove(place);
       onClosed?.(outcome);
       this.#noteIdle();
     };
     const bridge = new Bridge(near, far, end, this.#poll);
-    this.#bridges.add(bridge);
+    const place = this.#bridges.add(bridge);
   }
 
   /** Resolves when there are none. */
@@ -38,8 +39,7 @@ export class Connections {
 
   /** RST to all. */
   abort(): void {
-    for (const bridge of this.#bridges) bridge.abort();
-    this.#bridges.clear();
+    for (const bridge of this.#bridges.takeAll()) bridge.abort();
     this.#noteIdle();
   }
 

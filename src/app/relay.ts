@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
+import { type Place, Roster } from '../data/roster.ts';
 import { SlabPool } from '../data/slab-pool.ts';
 import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
@@ -37,7 +38,7 @@ class Relay implements Service {
   readonly #pool: SlabPool;
   readonly #poll: BusyPoll;
   readonly #startedAt = nodeClock.now();
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections = new Roster<Connection>();
   #listener: Listener | null = null;
   #isDraining = false;
   #onIdle: (() => void) | null = null;
@@ -70,7 +71,7 @@ class Relay implements Service {
   status(): RelayStatus {
     const used = this.#pool.outBytes;
     const bridges: BridgeStatus[] = [];
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections) {
       if (bridges.length === MAX_LISTED) break;
       const { id, peer, bridge } = connection;
       if (bridge === null) continue;
@@ -116,8 +117,7 @@ class Relay implements Service {
   async close(): Promise<void> {
     this.#isDraining = true;
     const closed = this.#listener?.close();
-    for (const connection of this.#connections.values()) connection.abort();
-    this.#connections.clear();
+    for (const connection of this.#connections.takeAll()) connection.abort();
     this.#onIdle?.();
     await closed;
   }
@@ -126,7 +126,7 @@ class Relay implements Service {
     const peer = peerOf(socket);
     this.#opened += 1;
     const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
-    this.#connections.set(connection.id, connection);
+    connection.place = this.#connections.add(connection);
     const { to, connectTimeout: timeout } = this.#config;
     connection.cancelDial = dialBare(to, { timeout }, (outcome) => {
       connection.cancelDial = null;
@@ -159,7 +159,7 @@ class Relay implements Service {
   }
 
   #forget(connection: Connection): void {
-    this.#connections.delete(connection.id);
+    if (connection.place !== null) this.#connections.remove(connection.place);
     if (this.#connections.size === 0) this.#onIdle?.();
   }
 }
@@ -169,6 +169,7 @@ class Connection {
   readonly id: number;
   readonly peer: string;
   bridge: Bridge | null = null;
+  place: Place<Connection> | null = null;
   /** Ends the attempt to reach the target, while there is one. */
   cancelDial: (() => void) | null = null;
   readonly #near: Pipe;

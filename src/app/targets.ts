@@ -1,6 +1,7 @@
 import { type Address, formatAddress } from '../core/address.ts';
 import type { ReasonName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { Roster } from '../data/roster.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
 import type { PipeHandler } from '../io/pipe.ts';
 import type { StripedPipe } from '../io/pipe-striped.ts';
@@ -26,7 +27,7 @@ export class Targets {
   readonly #logger: Logger;
   readonly #connections: Connections;
   /** How to end each attempt that is under way. */
-  readonly #dials = new Set<() => void>();
+  readonly #dials = new Roster<() => void>();
   readonly #troubles = new News();
 
   constructor(config: TargetsConfig, pool: SlabPool, logger: Logger) {
@@ -44,14 +45,14 @@ export class Targets {
     }
     const { to, connectTimeout } = this.#config;
     const cancel = dialBare(to, { timeout: connectTimeout }, (outcome) => {
-      this.#dials.delete(cancel);
+      this.#dials.remove(place);
       if (outcome instanceof DialError) this.#fail(channel, outcome);
       else {
         channel.accept();
         this.#connections.join(channel, tcpPipe(outcome, this.#pool));
       }
     });
-    this.#dials.add(cancel);
+    const place = this.#dials.add(cancel);
     channel.attach(whileDialling(cancel));
   }
 
@@ -61,7 +62,7 @@ export class Targets {
   }
 
   abort(): void {
-    for (const cancel of [...this.#dials]) cancel();
+    for (const cancel of this.#dials.takeAll()) cancel();
     this.#connections.abort();
   }
 

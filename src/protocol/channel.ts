@@ -30,6 +30,9 @@ const nobody: ChannelHandler = {
   onReset() {},
 };
 
+/** The numbers of the `OnceQueue`s in which channels wait. */
+export const ChannelQueue = { owed: 0, windows: 1, shortened: 2, line: 3 } as const;
+
 /**
  * One application connection inside a session: two independent halves under one id. Verbs are the
  * session's; this holds the state that they share.
@@ -58,6 +61,8 @@ export class Channel {
   owesFinAcked = false;
   /** True while in the session's list of channels that have something new to send. */
   isActive = false;
+  /** The session's `OnceQueue`s in which it waits. */
+  waits = 0;
 
   constructor(id: number, options: { sendLimit: number; receiveWindow: number; isKnown: boolean }) {
     this.id = id;

@@ -6,9 +6,17 @@ import type { Channel } from './channel.ts';
 const MAX_GAPS = 65_536;
 const MAX_ID = 0xffff_ffff;
 
+/**
+ * Emptied when its channel is removed: a `Map`'s outgrown tables keep hold of what was in them (see
+ * `Roster`), which is this and not the channel.
+ */
+interface Cell {
+  channel: Channel | null;
+}
+
 /** The channels of a session, by id. Ids are chosen by the entry, rise from 1 and are never reused. */
 export class Channels {
-  readonly #open = new Map<number, Channel>();
+  readonly #open = new Map<number, Cell>();
   readonly #used = new IdSet(1);
   #next = 1;
   opened = 0;
@@ -24,11 +32,11 @@ export class Channels {
   }
 
   get(id: number): Channel | undefined {
-    return this.#open.get(id);
+    return this.#open.get(id)?.channel ?? undefined;
   }
 
-  [Symbol.iterator](): IterableIterator<Channel> {
-    return this.#open.values();
+  *[Symbol.iterator](): IterableIterator<Channel> {
+    for (const { channel } of this.#open.values()) if (channel !== null) yield channel;
   }
 
   /** True for an id that had its channel, open or gone. */
@@ -52,12 +60,14 @@ export class Channels {
   }
 
   add(channel: Channel): void {
-    this.#open.set(channel.id, channel);
+    this.#open.set(channel.id, { channel });
     this.opened += 1;
   }
 
   /** @returns false if it was removed before */
   remove(channel: Channel): boolean {
+    const cell = this.#open.get(channel.id);
+    if (cell !== undefined) cell.channel = null;
     return this.#open.delete(channel.id);
   }
 }

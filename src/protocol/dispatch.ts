@@ -69,7 +69,9 @@ export class Dispatch {
 
   /** Something was sent: writers may go on. */
   onTransmitted(now: number): void {
-    for (const channel of this.#transmitter.takeShortened()) {
+    for (;;) {
+      const channel = this.#transmitter.takeShortened();
+      if (channel === undefined) break;
       this.#writers.onShortened(channel, now);
     }
     this.#writers.serve();

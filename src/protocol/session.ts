@@ -2,7 +2,8 @@ import { assert } from '../core/assert.ts';
 import type { Chunk } from '../core/chunk.ts';
 import { ProtocolViolation, Reason, type ReasonName } from '../core/errors.ts';
 import type { Budget } from '../data/budget.ts';
-import { Channel, type ChannelHandler } from './channel.ts';
+import { OnceQueue } from '../data/once-queue.ts';
+import { Channel, type ChannelHandler, ChannelQueue } from './channel.ts';
 import { Channels } from './channels.ts';
 import { Delivery } from './delivery.ts';
 import { Dispatch, type RoomHandler } from './dispatch.ts';
@@ -69,7 +70,7 @@ export class Session {
   readonly #lanes: Lanes;
   readonly #inbound: Inbound;
   /** Channels whose handler is owed a call: resumed, drained, FIN acknowledged. */
-  readonly #owed = new Set<Channel>();
+  readonly #owed = new OnceQueue<Channel>(ChannelQueue.owed);
   #closed: ReasonName | null = null;
   #isGoingAway = false;
   #isPeerGoingAway = false;
@@ -88,7 +89,7 @@ export class Session {
     );
     this.#inbound = new Inbound(this, options.role);
     this.dispatch = new Dispatch(this.transmitter, options.sendBudget, handler, (channel) =>
-      this.#owed.add(channel),
+      this.#owed.push(channel),
     );
   }
 
@@ -169,8 +170,9 @@ export class Session {
 
   /** Calls back those who are owed a call. */
   deliver(now: number): void {
-    for (const channel of this.#owed) {
-      this.#owed.delete(channel);
+    for (;;) {
+      const channel = this.#owed.shift();
+      if (channel === undefined) return;
       this.#callBack(channel, now);
     }
   }
@@ -250,7 +252,7 @@ export class Session {
   resume(channel: Channel): void {
     if (!channel.isPaused) return;
     channel.isPaused = false;
-    this.#owed.add(channel);
+    this.#owed.push(channel);
   }
 
   /** Tells the peer to open no more channels. */

@@ -1,6 +1,7 @@
 import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
-import type { Channel } from './channel.ts';
+import { OnceQueue } from '../data/once-queue.ts';
+import { type Channel, ChannelQueue } from './channel.ts';
 import { sendData } from './data-frame.ts';
 import { Express } from './express.ts';
 import { encodeSessionWindow, encodeWindow, HEADER_BYTES } from './frame.ts';
@@ -39,9 +40,9 @@ export class Transmitter {
   readonly #again = new Deque<Segment>();
   readonly #sparse = new Deque<Channel>();
   readonly #bulk = new Deque<Channel>();
-  readonly #dirtyWindows = new Set<Channel>();
+  readonly #dirtyWindows = new OnceQueue<Channel>(ChannelQueue.windows);
   /** Channels whose writers wait and whose queues have just become shorter. */
-  readonly #shortened = new Set<Channel>();
+  readonly #shortened = new OnceQueue<Channel>(ChannelQueue.shortened);
   readonly #sessionWindow: ReceiveWindow;
   #isSessionWindowDirty = false;
 
@@ -67,7 +68,7 @@ export class Transmitter {
 
   /** The channel's window is to be told (again). */
   postWindow(channel: Channel): void {
-    this.#dirtyWindows.add(channel);
+    this.#dirtyWindows.push(channel);
   }
 
   postSessionWindow(): void {
@@ -119,12 +120,9 @@ export class Transmitter {
     this.#shortened.delete(channel);
   }
 
-  /** The channels with waiting writers that have sent something since the last call. */
-  takeShortened(): Channel[] {
-    if (this.#shortened.size === 0) return [];
-    const channels = [...this.#shortened];
-    this.#shortened.clear();
-    return channels;
+  /** The next of the channels with waiting writers that have sent something since they were last taken. */
+  takeShortened(): Channel | undefined {
+    return this.#shortened.shift();
   }
 
   /** Sends what the lanes have room for. @returns true while something waits for room */
@@ -178,14 +176,16 @@ export class Transmitter {
       this.#isSessionWindowDirty = false;
       this.carry(new Control('session-window', frame), best, now);
     }
-    for (const channel of this.#dirtyWindows) {
-      // A window must not overtake the OPEN that makes its channel known.
-      const { openLane } = channel;
-      if (openLane === null) continue;
-      const { receive, id } = channel;
+    for (let count = this.#dirtyWindows.size; count > 0; count -= 1) {
+      const channel = this.#dirtyWindows.shift()!;
+      const { openLane, receive, id } = channel;
+      if (openLane === null) {
+        // A window must not overtake the OPEN that makes its channel known.
+        this.#dirtyWindows.push(channel);
+        continue;
+      }
       const frame = encodeWindow(id, receive.window.advance(), receive.next);
       this.carry(new Control('window', frame, channel), openLane === 'any' ? best : openLane, now);
-      this.#dirtyWindows.delete(channel);
     }
   }
 
@@ -338,7 +338,7 @@ export class Transmitter {
     segment.isSparse = isSparse;
     this.sessionSent += segment.length;
     this.payloadBytes += segment.length;
-    if (channel.isCongested) this.#shortened.add(channel);
+    if (channel.isCongested) this.#shortened.push(channel);
     this.send(segment, lane, now);
     return segment.length;
   }

@@ -1,5 +1,6 @@
 import type { Budget } from '../data/budget.ts';
-import type { Channel } from './channel.ts';
+import { OnceQueue } from '../data/once-queue.ts';
+import { type Channel, ChannelQueue } from './channel.ts';
 
 /** A channel's unsent bytes at which its writer waits; the second once half the budget is used. */
 const QUEUE_BYTES = 256 * 1024;
@@ -31,8 +32,8 @@ export interface WritersHandler {
 export class Writers {
   readonly #budget: Budget;
   readonly #handler: WritersHandler;
-  /** Those who may write again when it is their turn, in the order of a `Set`: first come, first served. */
-  readonly #line = new Set<Channel>();
+  /** Those who may write again when it is their turn: first come, first served. */
+  readonly #line = new OnceQueue<Channel>(ChannelQueue.line);
 
   constructor(budget: Budget, handler: WritersHandler) {
     this.#budget = budget;
@@ -51,7 +52,7 @@ export class Writers {
     if (channel.isCongested || (queuedBytes < this.#queueLimit() && !isCrowded)) return;
     channel.isCongested = true;
     if (queuedBytes > 0) return;
-    this.#line.add(channel);
+    this.#line.push(channel);
     this.#waitForTurn();
   }
 
@@ -65,7 +66,7 @@ export class Writers {
     const { send, isCongested } = channel;
     if (!isCongested || send.queuedBytes > this.#queueLimit() / 2) return;
     if (send.isSparse(now) && this.#budget.free > 0) this.#release(channel);
-    else this.#line.add(channel);
+    else this.#line.push(channel);
   }
 
   /** Wakes those in line, as far as the budget goes and the lanes keep up. */
@@ -73,8 +74,9 @@ export class Writers {
     if (this.#line.size === 0) return;
     let room = this.#budget.free;
     let places = MOST_READY - this.#handler.backlog();
-    for (const channel of this.#line) {
-      if (room <= 0 || places <= 0) break;
+    while (room > 0 && places > 0) {
+      const channel = this.#line.shift();
+      if (channel === undefined) break;
       room -= QUEUE_BYTES_SHORT;
       places -= 1;
       this.#release(channel);

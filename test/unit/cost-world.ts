@@ -29,16 +29,69 @@ export interface LaneCount {
  * An entry's trunk and an exit's, in virtual time, joined by lanes that add nothing: what one end
  * sends is, after a delay, the very chunk that the other receives. All cost is the project's own.
  */
+export class TrunkPair {
+  readonly time = new VirtualClock();
+  readonly clocks: CountingClock[] = [];
+  readonly #entry: Trunk;
+
+  /** `onOpen`: the exit has a new channel; `onSend`: the entry sends a chunk. */
+  constructor(
+    lanes: number,
+    onOpen: (pipe: StripedPipe) => void,
+    onSend: (chunk: Chunk) => void = () => {},
+  ) {
+    this.#entry = this.#makeTrunk('entry', () => {});
+    const exit = this.#makeTrunk('exit', onOpen);
+    for (let id = 1; id <= lanes; id += 1) {
+      const near = new Wire(this.time, onSend);
+      const far = new Wire(this.time, () => {});
+      near.peer = far;
+      far.peer = near;
+      this.#entry.addLane(id, near, null);
+      exit.addLane(id, far, null);
+    }
+  }
+
+  open(): StripedPipe {
+    return this.#entry.open(new Uint8Array());
+  }
+
+  /** For `most` ms more at most. */
+  run(isDone: () => boolean = () => false, most = 10_000): void {
+    const limit = this.time.now() + (isDone() ? 0 : most);
+    while (this.time.now() < limit && !isDone() && this.time.step());
+  }
+
+  #makeTrunk(role: 'entry' | 'exit', onOpen: (pipe: StripedPipe) => void): Trunk {
+    const clock = new CountingClock(this.time);
+    this.clocks.push(clock);
+    return new Trunk(
+      {
+        role,
+        scheduler: createScheduler('adaptive'),
+        sessionWindow: WINDOW,
+        initialWindow: MiB,
+        peerSessionWindow: WINDOW,
+        peerInitialWindow: MiB,
+        maxChannels: 64,
+        sendBudget: new Budget(2 * WINDOW),
+      },
+      clock,
+      { onOpen, onLaneEnd: () => {}, onGoAway: () => {}, onClosed: () => {} },
+    );
+  }
+}
+
+/** Bytes over one channel of such a pair, counted on their way. */
 export class CostWorld {
   readonly sent: LaneCount = { chunks: 0, bytes: 0, chunksInPlace: 0, bytesInPlace: 0 };
-  readonly clocks: CountingClock[] = [];
   /** Bytes that have come out of the exit. */
   received = 0;
   /** And of these, those that lie where the lane's chunk lay. */
   receivedInPlace = 0;
-  readonly #time = new VirtualClock();
   readonly #memory = new Set<ArrayBufferLike>();
   readonly #pool: SlabPool;
+  readonly #pair: TrunkPair;
   readonly #pipe: StripedPipe;
   #next: () => Chunk | null = () => null;
   #left = 0;
@@ -50,19 +103,18 @@ export class CostWorld {
       return bytes;
     };
     this.#pool = new SlabPool({ allocate, budget: 2 * WINDOW });
-    const entry = this.#makeTrunk('entry', () => {});
-    const exit = this.#makeTrunk('exit', (pipe) => this.#accept(pipe));
-    for (let id = 1; id <= lanes; id += 1) {
-      const near = new Wire(this.#time, (chunk) => this.#count(chunk));
-      const far = new Wire(this.#time, () => {});
-      near.peer = far;
-      far.peer = near;
-      entry.addLane(id, near, null);
-      exit.addLane(id, far, null);
-    }
-    this.#pipe = entry.open(new Uint8Array());
+    this.#pair = new TrunkPair(
+      lanes,
+      (pipe) => this.#accept(pipe),
+      (chunk) => this.#count(chunk),
+    );
+    this.#pipe = this.#pair.open();
     this.#pipe.attach({ ...deaf, onDrain: () => this.#feed() });
-    this.#run();
+    this.#pair.run();
+  }
+
+  get clocks(): readonly CountingClock[] {
+    return this.#pair.clocks;
   }
 
   /** Sends `bytes` in the largest chunks that a socket reads, and waits until all are there. */
@@ -93,7 +145,7 @@ export class CostWorld {
       return chunk;
     };
     this.#feed();
-    this.#run(() => this.received >= goal);
+    this.#pair.run(() => this.received >= goal);
     if (this.received < goal) throw new Error(`${goal - this.received} bytes never arrived`);
   }
 
@@ -103,31 +155,6 @@ export class CostWorld {
       if (chunk === null) return;
       this.#pipe.send(chunk);
     }
-  }
-
-  /** For ten more seconds at most. */
-  #run(isDone: () => boolean = () => false): void {
-    const limit = this.#time.now() + (isDone() ? 0 : 10_000);
-    while (this.#time.now() < limit && !isDone() && this.#time.step());
-  }
-
-  #makeTrunk(role: 'entry' | 'exit', onOpen: (pipe: StripedPipe) => void): Trunk {
-    const clock = new CountingClock(this.#time);
-    this.clocks.push(clock);
-    return new Trunk(
-      {
-        role,
-        scheduler: createScheduler('adaptive'),
-        sessionWindow: WINDOW,
-        initialWindow: MiB,
-        peerSessionWindow: WINDOW,
-        peerInitialWindow: MiB,
-        maxChannels: 16,
-        sendBudget: new Budget(2 * WINDOW),
-      },
-      clock,
-      { onOpen, onLaneEnd: () => {}, onGoAway: () => {}, onClosed: () => {} },
-    );
   }
 
   #accept(pipe: StripedPipe): void {
@@ -228,7 +255,7 @@ class Wire implements Pipe {
   abort(): void {}
 }
 
-const deaf: PipeHandler = {
+export const deaf: PipeHandler = {
   onChunk: (chunk) => chunk.release(),
   onFin() {},
   onDrain() {},

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { CallCost } from './cost-calls.ts';
+import type { ChurnCost } from './cost-churn.ts';
 import type { HeapCost } from './cost-heap.ts';
 import { CostWorld, type CountingClock, MiB } from './cost-world.ts';
 
@@ -99,6 +100,22 @@ test('a frame and a message over eight lanes take few calls', { timeout: 60_000 
   // Looking at each lane through a few getters each time makes more than twice as many.
   assert.ok(cost.bulkFrame > 50 && cost.bulkFrame <= 280, `${cost.bulkFrame} calls per bulk frame`);
   assert.ok(cost.message > 50 && cost.message <= 340, `${cost.message} calls per message`);
+});
+
+test('connections that come and go leave nothing that only a full collection finds', {
+  timeout: 60_000,
+}, () => {
+  const program = fileURLToPath(new URL('./cost-churn.js', import.meta.url));
+  const roomy = ['--initial-old-space-size=256']; // MiB, before a full collection is due
+  const output = execFileSync(process.execPath, ['--expose-gc', ...roomy, program], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  const cost: ChurnCost = JSON.parse(output);
+  assert.ok(cost.collections >= 10, `${cost.collections} collections say nothing`);
+  assert.equal(cost.fullCollections, 0, 'the figure holds only without a full collection');
+  // Kept in Sets and Maps, a connection would leave all that belongs to it.
+  assert.ok(cost.old <= 300, `${cost.old} bytes per connection`);
 });
 
 interface Copies {
