@@ -1,6 +1,6 @@
 import { plain, tls } from './catalogue.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
-import { bareCTwice } from './peers/bare-c.ts';
+import { bareCOnce, bareCTwice } from './peers/bare-c.ts';
 import {
   haproxyLargeTwice,
   haproxyOnce,
@@ -122,6 +122,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'plain relay: throughput against one HAProxy',
+      floors: { node: [], c: [bareCOnce.name] },
       measure: 'relay',
       subject: relay.name,
       rivals: [haproxyOnce.name],

@@ -7,7 +7,7 @@ import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
 import { startup } from './measures/startup.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
-import { bareCTwice } from './peers/bare-c.ts';
+import { bareCOnce, bareCTwice } from './peers/bare-c.ts';
 import {
   haproxyLargeTwice,
   haproxyOnce,
@@ -57,7 +57,7 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
   const pair = { through: 'Pair', baseline: haproxyTwice };
   const tlsPair = { through: 'TLS pair', baseline: haproxyTls, contenders: encrypted };
   const hop = { through: 'One hop', baseline: haproxyOnce };
-  const hops = [haproxyOnce, haproxySpliceOnce, nginxOnce, relay];
+  const hops = [haproxyOnce, haproxySpliceOnce, nginxOnce, bareCOnce, relay];
   const pingers = [
     direct,
     haproxyTwice,

@@ -13,3 +13,5 @@ export const bareCTwice: Contender = {
   needs: ['cc'],
   hops: [hop, hop],
 };
+
+export const bareCOnce: Contender = { name: 'bare relay in C', needs: ['cc'], hops: [hop] };
