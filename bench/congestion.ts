@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 const CONTROL = '/proc/sys/net/ipv4/tcp_congestion_control';
+/** What a network namespace may use; the kernel lets it take nothing else. */
+const ALLOWED = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
 const AVAILABLE = '/proc/sys/net/ipv4/tcp_available_congestion_control';
 /** Tells the inner run what the machine uses by default. */
 const DEFAULT_VARIABLE = 'TCP_STRIPER_BENCH_DEFAULT_CC';
@@ -28,6 +30,13 @@ export async function runUnder(name: string): Promise<number> {
   if (!available.includes(name)) {
     throw new Error(
       `this kernel offers ${available.join(', ')}, not ${name} (modprobe tcp_${name})`,
+    );
+  }
+  const allowed = readFileSync(ALLOWED, 'utf8').trim().split(/\s+/);
+  if (!allowed.includes(name)) {
+    const wanted = [...allowed, name].join(' ');
+    throw new Error(
+      `this kernel keeps ${name} from network namespaces; allow it: sysctl -w net.ipv4.tcp_allowed_congestion_control='${wanted}'`,
     );
   }
   const isRoot = process.getuid?.() === 0;
