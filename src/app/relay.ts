@@ -97,7 +97,7 @@ class Relay implements Service {
         refused: this.#refused,
         reset: this.#reset,
       },
-      bridges,
+      bridges: bridges.toSorted((a, b) => a.id - b.id),
     };
   }
 
