@@ -23,12 +23,12 @@ export class Connections {
 
   join(near: Pipe, far: Pipe, onClosed?: (outcome: BridgeOutcome) => void): void {
     const end = (outcome: BridgeOutcome): void => {
-      this.#bridges.remove(place);
+      this.#bridges.remove(seat);
       onClosed?.(outcome);
       this.#noteIdle();
     };
     const bridge = new Bridge(near, far, end, this.#poll);
-    const place = this.#bridges.add(bridge);
+    const seat = this.#bridges.add(bridge);
   }
 
   /** Resolves when there are none. */

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
-import { type Place, Roster } from '../data/roster.ts';
+import { Roster, type Seat } from '../data/roster.ts';
 import { SlabPool } from '../data/slab-pool.ts';
 import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
@@ -126,7 +126,7 @@ class Relay implements Service {
     const peer = peerOf(socket);
     this.#opened += 1;
     const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
-    connection.place = this.#connections.add(connection);
+    connection.seat = this.#connections.add(connection);
     const { to, connectTimeout: timeout } = this.#config;
     connection.cancelDial = dialBare(to, { timeout }, (outcome) => {
       connection.cancelDial = null;
@@ -159,7 +159,7 @@ class Relay implements Service {
   }
 
   #forget(connection: Connection): void {
-    if (connection.place !== null) this.#connections.remove(connection.place);
+    if (connection.seat !== null) this.#connections.remove(connection.seat);
     if (this.#connections.size === 0) this.#onIdle?.();
   }
 }
@@ -169,7 +169,7 @@ class Connection {
   readonly id: number;
   readonly peer: string;
   bridge: Bridge | null = null;
-  place: Place<Connection> | null = null;
+  seat: Seat<Connection> | null = null;
   /** Ends the attempt to reach the target, while there is one. */
   cancelDial: (() => void) | null = null;
   readonly #near: Pipe;

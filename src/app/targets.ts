@@ -45,14 +45,14 @@ export class Targets {
     }
     const { to, connectTimeout } = this.#config;
     const cancel = dialBare(to, { timeout: connectTimeout }, (outcome) => {
-      this.#dials.remove(place);
+      this.#dials.remove(seat);
       if (outcome instanceof DialError) this.#fail(channel, outcome);
       else {
         channel.accept();
         this.#connections.join(channel, tcpPipe(outcome, this.#pool));
       }
     });
-    const place = this.#dials.add(cancel);
+    const seat = this.#dials.add(cancel);
     channel.attach(whileDialling(cancel));
   }
 

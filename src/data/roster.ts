@@ -1,5 +1,5 @@
 /** Where an item stands in its roster. */
-export interface Place<T> {
+export interface Seat<T> {
   readonly item: T;
   /** Below 0 once it is removed; the roster's business. */
   at: number;
@@ -12,41 +12,41 @@ export interface Place<T> {
  * next full collection (docs/adr/0017).
  */
 export class Roster<T> {
-  readonly #places: Place<T>[] = [];
+  readonly #seats: Seat<T>[] = [];
 
   get size(): number {
-    return this.#places.length;
+    return this.#seats.length;
   }
 
   /** @returns what `remove` takes */
-  add(item: T): Place<T> {
-    const place = { item, at: this.#places.length };
-    this.#places.push(place);
-    return place;
+  add(item: T): Seat<T> {
+    const seat = { item, at: this.#seats.length };
+    this.#seats.push(seat);
+    return seat;
   }
 
   /** @returns false if it was removed before */
-  remove(place: Place<T>): boolean {
-    const { at } = place;
+  remove(seat: Seat<T>): boolean {
+    const { at } = seat;
     if (at < 0) return false;
-    const last = this.#places.pop()!;
-    if (last !== place) {
-      this.#places[at] = last;
+    const last = this.#seats.pop()!;
+    if (last !== seat) {
+      this.#seats[at] = last;
       last.at = at;
     }
-    place.at = -1;
+    seat.at = -1;
     return true;
   }
 
   /** Nothing may be added or removed meanwhile. */
   *[Symbol.iterator](): IterableIterator<T> {
-    for (const { item } of this.#places) yield item;
+    for (const { item } of this.#seats) yield item;
   }
 
   /** Removes all. @returns what was in it */
   takeAll(): T[] {
-    const places = this.#places.splice(0);
-    for (const place of places) place.at = -1;
-    return places.map(({ item }) => item);
+    const seats = this.#seats.splice(0);
+    for (const seat of seats) seat.at = -1;
+    return seats.map(({ item }) => item);
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Place, Roster } from '../../src/data/roster.ts';
+import { Roster, type Seat } from '../../src/data/roster.ts';
 
 test('a roster holds what was added and not removed', () => {
   const step = fc.oneof(
@@ -12,15 +12,15 @@ test('a roster holds what was added and not removed', () => {
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const roster = new Roster<number>();
       const twin = new Set<number>();
-      const places: Place<number>[] = [];
+      const seats: Seat<number>[] = [];
       steps.forEach((removed, item) => {
         if (removed === null) {
-          places.push(roster.add(item));
+          seats.push(roster.add(item));
           twin.add(item);
         } else {
-          const place = places[removed % Math.max(1, places.length)];
-          // Also places that were removed before.
-          if (place !== undefined) assert.equal(roster.remove(place), twin.delete(place.item));
+          const seat = seats[removed % Math.max(1, seats.length)];
+          // Also seats that were removed before.
+          if (seat !== undefined) assert.equal(roster.remove(seat), twin.delete(seat.item));
         }
         assert.equal(roster.size, twin.size);
       });
@@ -28,7 +28,7 @@ test('a roster holds what was added and not removed', () => {
       assert.deepEqual(rising(roster), [...twin]);
       assert.deepEqual(rising(roster.takeAll()), [...twin]);
       assert.equal(roster.size, 0);
-      for (const place of places) assert.equal(roster.remove(place), false);
+      for (const seat of seats) assert.equal(roster.remove(seat), false);
     }),
     { numRuns: 200 },
   );

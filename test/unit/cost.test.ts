@@ -74,13 +74,8 @@ test('a small message is copied once and leaves in one piece', () => {
 });
 
 test('a frame costs little heap', { timeout: 60_000 }, () => {
-  const program = fileURLToPath(new URL('./cost-heap.js', import.meta.url));
   const young = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
-  const output = execFileSync(process.execPath, ['--expose-gc', ...young, program], {
-    encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
-  const cost: HeapCost = JSON.parse(output);
+  const cost = measured<HeapCost>('cost-heap', ['--expose-gc', ...young]);
   assert.equal(cost.collections, 0, 'the figures hold only without a collection');
   assert.ok(
     cost.bulkFrame > 0 && cost.bulkFrame <= 6_000,
@@ -91,12 +86,7 @@ test('a frame costs little heap', { timeout: 60_000 }, () => {
 });
 
 test('a frame and a message over eight lanes take few calls', { timeout: 60_000 }, () => {
-  const program = fileURLToPath(new URL('./cost-calls.js', import.meta.url));
-  const output = execFileSync(process.execPath, [program], {
-    encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
-  const cost: CallCost = JSON.parse(output);
+  const cost = measured<CallCost>('cost-calls');
   // Looking at each lane through a few getters each time makes more than twice as many.
   assert.ok(cost.bulkFrame > 50 && cost.bulkFrame <= 280, `${cost.bulkFrame} calls per bulk frame`);
   assert.ok(cost.message > 50 && cost.message <= 340, `${cost.message} calls per message`);
@@ -105,18 +95,23 @@ test('a frame and a message over eight lanes take few calls', { timeout: 60_000 
 test('connections that come and go leave nothing that only a full collection finds', {
   timeout: 60_000,
 }, () => {
-  const program = fileURLToPath(new URL('./cost-churn.js', import.meta.url));
-  const roomy = ['--initial-old-space-size=256']; // MiB, before a full collection is due
-  const output = execFileSync(process.execPath, ['--expose-gc', ...roomy, program], {
-    encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
-  const cost: ChurnCost = JSON.parse(output);
+  const roomy = '--initial-old-space-size=256'; // MiB, before a full collection is due
+  const cost = measured<ChurnCost>('cost-churn', ['--expose-gc', roomy]);
   assert.ok(cost.collections >= 10, `${cost.collections} collections say nothing`);
   assert.equal(cost.fullCollections, 0, 'the figure holds only without a full collection');
   // Kept in Sets and Maps, a connection would leave all that belongs to it.
   assert.ok(cost.old <= 300, `${cost.old} bytes per connection`);
 });
+
+/** What the program of that name beside this one prints, in a process of its own with these flags. */
+function measured<Cost>(name: string, flags: readonly string[] = []): Cost {
+  const program = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  const output = execFileSync(process.execPath, [...flags, program], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  return JSON.parse(output);
+}
 
 interface Copies {
   bytes: number;
