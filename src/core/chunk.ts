@@ -9,10 +9,26 @@ export class Slab {
   readonly bytes: Uint8Array;
   readonly #goHome: (slab: Slab) => void;
   #references = 1;
+  /** The last views of it: from its start, and from elsewhere. */
+  #fromStart: Uint8Array;
+  #inside: Uint8Array;
 
   constructor(bytes: Uint8Array, goHome: (slab: Slab) => void) {
     this.bytes = bytes;
     this.#goHome = goHome;
+    this.#fromStart = bytes;
+    this.#inside = bytes;
+  }
+
+  /** Bytes `[start, end)`. Bulk asks for the same ones each time it fills the slab, and gets the same view. */
+  view(start: number, end: number): Uint8Array {
+    const last = start === 0 ? this.#fromStart : this.#inside;
+    if (last.length === end - start && last.byteOffset === this.bytes.byteOffset + start)
+      return last;
+    const view = this.bytes.subarray(start, end);
+    if (start === 0) this.#fromStart = view;
+    else this.#inside = view;
+    return view;
   }
 
   /** True while only the holder of the first reference is left, so that the slab may be refilled in place. */
@@ -90,7 +106,7 @@ export class Chunk {
     this.#slab.retain();
     const start = byteOffset - room - this.#slab.bytes.byteOffset;
     // Of the slab's own kind: where that is Node's `Buffer`, Node need not wrap it.
-    return new Chunk(this.#slab.bytes.subarray(start, start + room + length), this.#slab);
+    return new Chunk(this.#slab.view(start, start + room + length), this.#slab);
   }
 
   release(): void {

@@ -5,6 +5,13 @@ import type { Filling, SlabPool } from './slab-pool.ts';
 export const HEADROOM = 16;
 
 /**
+ * A read into a whole slab leaves so many bytes of it. What was read makes a frame, which arrives in a
+ * slab of the same size at the other end: with its header it has to fit, and leave a little, or the reader
+ * there would look for more.
+ */
+const TAIL = 64 - HEADROOM;
+
+/**
  * Bytes that the doorbell takes: a little more than a TLS record or a usual buffer of 16 KiB, so that
  * such a message comes in one read and does not fill the doorbell exactly.
  */
@@ -63,7 +70,7 @@ export class ReadBuffer {
       this.#filling = filling;
     }
     if (filling === null) this.#offered = this.#doorbell;
-    else this.#offered = filling.slab.bytes.subarray(filling.at + HEADROOM + this.#held);
+    else this.#offered = this.#restOf(filling);
     return this.#offered;
   }
 
@@ -107,6 +114,12 @@ export class ReadBuffer {
     this.#filling = null;
   }
 
+  #restOf({ slab, at }: Filling): Uint8Array {
+    const start = at + HEADROOM + this.#held;
+    const { length } = slab.bytes;
+    return slab.view(start, this.#held > 0 ? length : length - TAIL);
+  }
+
   #carve(filling: Filling): Chunk {
     const { slab } = filling;
     const start = filling.at + HEADROOM;
@@ -114,7 +127,7 @@ export class ReadBuffer {
     this.#held = 0;
     filling.at = Math.min((end + ALIGNMENT - 1) & -ALIGNMENT, slab.bytes.length);
     slab.retain();
-    return new Chunk(slab.bytes.subarray(start, end), slab, HEADROOM);
+    return new Chunk(slab.view(start, end), slab, HEADROOM);
   }
 
   #copy(bytes: Uint8Array): Chunk {

@@ -2,7 +2,7 @@ import { assert } from '../core/assert.ts';
 import { Slab } from '../core/chunk.ts';
 
 /** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
-export const LARGE_SLAB = 512 * 1024;
+export const LARGE_SLAB = 1024 * 1024;
 /** Bytes of a slab once memory is short, so that a thousand busy sockets each get one. */
 export const SMALL_SLAB = 64 * 1024;
 

@@ -32,7 +32,7 @@ const LATE_UNKNOWN = 1_000;
 /** A chunk is what the lane carries in this time. */
 const CHUNK_TIME = 10;
 const MIN_CHUNK = 1_460;
-const MAX_CHUNK = 512 * 1024;
+const MAX_CHUNK = 1024 * 1024;
 
 /** An acknowledgement, and the last of the flights that it ends. */
 export interface Acknowledged {
@@ -153,6 +153,11 @@ export class Path {
     if (isFull && !this.isFull) this.#fullSince = now;
     if (!isFull) this.#growth.pause();
     this.isFull = isFull;
+  }
+
+  /** For how long it has been full without a break, ms. */
+  fullFor(now: number): number {
+    return this.isFull ? now - this.#fullSince : 0;
   }
 
   onAck(now: number, acknowledged: Acknowledged): void {

@@ -2,7 +2,7 @@ import { Chunk } from '../core/chunk.ts';
 import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import type { Channel } from './channel.ts';
-import { DATA_HEADER_BYTES } from './frame.ts';
+import { DATA_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './frame.ts';
 import { Segment } from './segment.ts';
 
 /** Chunks shorter than this are joined to one frame when several wait. */
@@ -173,7 +173,7 @@ export class SendHalf {
 
   #takeChunk(suited: number, most: number): Chunk {
     const first = this.#queue.first!;
-    if (first.length > Math.min(most, suited * 1.25)) {
+    if (first.length > Math.min(most, suited * 1.25, MAX_PAYLOAD_BYTES)) {
       const length = Math.min(most, suited);
       this.#queue.shift();
       this.#queue.unshift(first.slice(length, first.length));

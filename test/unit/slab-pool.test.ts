@@ -18,14 +18,14 @@ function makePool(budget: number, poison?: number): { pool: SlabPool; sizes: num
 }
 
 test('slabs are large while memory is plentiful, small above a quarter of the budget, none above it', () => {
-  const { pool } = makePool(4 * MiB);
+  const { pool } = makePool(8 * MiB);
   const slabs = [];
   for (let slab = pool.take(); slab !== null; slab = pool.take()) slabs.push(slab);
   const large = slabs.filter((slab) => slab.bytes.length === LARGE_SLAB).length;
   const small = slabs.filter((slab) => slab.bytes.length === SMALL_SLAB).length;
   assert.equal(large, 2);
-  assert.equal(small, 48);
-  assert.equal(pool.outBytes, 4 * MiB);
+  assert.equal(small, 96);
+  assert.equal(pool.outBytes, 8 * MiB);
   for (const slab of slabs) slab.release();
   assert.equal(pool.outBytes, 0);
 });
@@ -50,24 +50,24 @@ test('slabs are used again: what may be large, and as much as is out, is kept', 
   const { pool, sizes } = makePool(64 * MiB);
   const fresh = (): number => sizes.splice(0).reduce((sum, size) => sum + size, 0);
   // One transfer fills its windows and empties them, again and again.
-  const large = takeMany(pool, 31);
-  assert.equal(fresh(), 31 * LARGE_SLAB);
+  const large = takeMany(pool, 15);
+  assert.equal(fresh(), 15 * LARGE_SLAB);
   releaseAll(large);
-  assert.equal(takeMany(pool, 31).length, 31);
+  assert.equal(takeMany(pool, 15).length, 15);
   assert.equal(fresh(), 0);
-  // A crowd takes all there is. The 31 are still out when it goes.
+  // A crowd takes all there is. The 15 are still out when it goes.
   const crowd = takeMany(pool, 2000);
   assert.equal(pool.outBytes, 64 * MiB);
-  assert.equal(fresh(), 64 * MiB - 31 * LARGE_SLAB);
+  assert.equal(fresh(), 64 * MiB - 15 * LARGE_SLAB);
   releaseAll(crowd);
   const again = takeMany(pool, 2000);
-  assert.equal(fresh(), 64 * MiB - 31 * LARGE_SLAB - (16 * MiB + 31 * LARGE_SLAB));
+  assert.equal(fresh(), 64 * MiB - 15 * LARGE_SLAB - (16 * MiB + 15 * LARGE_SLAB));
   releaseAll(again);
 });
 
 test('what is kept makes way for what is out: both together stay within the budget', () => {
   const { pool } = makePool(64 * MiB);
-  const large = takeMany(pool, 31);
+  const large = takeMany(pool, 15);
   const crowd = takeMany(pool, 2000);
   releaseAll(large);
   // The pool asserts it by itself, whatever is taken and brought home.
