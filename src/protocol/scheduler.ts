@@ -29,13 +29,17 @@ export type SchedulerName = 'adaptive' | 'round-robin' | 'until-congested';
 export const SPARSE_ALLOWANCE = 16 * 1024;
 /** Arrivals that differ by less than this count as the same for bulk, ms. */
 const NEARLY_SAME = 5;
+/** A frame of so many bytes costs little for what it brings. */
+const LONG_FRAME = 256 * 1024;
+/** Lanes that have shown little wait while one with long frames has been full for less than this, ms. */
+const MOMENT = 10;
 /** Frames of a direction that has ended wait for a faster lane if they gain more than this, ms. */
 const TAIL_MARGIN = 50;
 
 export function createScheduler(name: SchedulerName): Scheduler {
   switch (name) {
     case 'adaptive':
-      return adaptive;
+      return adaptive();
     case 'round-robin':
       return roundRobin();
     case 'until-congested':
@@ -62,26 +66,69 @@ export function hasRoom(lane: Lane, isSparse: boolean): boolean {
  * (BLEST, IFIP Networking 2016), and at the end of a transfer not when the faster lanes would finish
  * all of it sooner (ECF, CoNEXT 2017).
  */
-const adaptive: Scheduler = {
-  name: 'adaptive',
-  usesCap: true,
-  pick(lanes, demand, now) {
-    let best: Lane | null = null;
-    let bestEta = Number.POSITIVE_INFINITY;
-    for (const lane of lanes) {
-      if (!isOpen(lane) || !hasRoom(lane, demand.isSparse)) continue;
-      const eta = etaOf(lane, demand, now);
-      if (eta >= bestEta) continue;
-      best = lane;
-      bestEta = eta;
-    }
-    if (best === null || demand.isSparse) return best;
-    const fastestEta = fastest(lanes, bestEta, demand, now);
-    if (fastestEta < bestEta && isBetterLater(lanes, best, bestEta, fastestEta, demand))
-      return null;
-    return longerFrames(lanes, best, demand, now);
-  },
-};
+function adaptive(): Scheduler {
+  let last: Lane | null = null;
+  return {
+    name: 'adaptive',
+    usesCap: true,
+    pick(lanes, demand, now) {
+      if (demand.isSparse) return earliest(lanes, demand, now);
+      if (last !== null && isSoon(last, lanes, demand, now)) return last;
+      const best = earliest(lanes, demand, now);
+      if (best === null) return null;
+      if (best.path.chunk < LONG_FRAME && isFullForMoment(lanes, best, now)) return null;
+      const bestEta = etaOf(best, demand, now);
+      const fastestEta = fastest(lanes, bestEta, demand, now);
+      if (fastestEta < bestEta && isBetterLater(lanes, best, bestEta, fastestEta, demand))
+        return null;
+      last = longerFrames(lanes, best, demand, now);
+      return last;
+    },
+  };
+}
+
+/**
+ * True if bulk may go on on this lane without a look at the others: it arrives so soon that none of them
+ * can be better by a time that matters. What follows on one lane arrives in order and costs both ends least.
+ */
+function isSoon(lane: Lane, lanes: readonly Lane[], demand: Demand, now: number): boolean {
+  if (lane.path.chunk < LONG_FRAME || !isOpen(lane) || !hasRoom(lane, false)) return false;
+  return etaOf(lane, demand, now) < NEARLY_SAME && lanes.includes(lane);
+}
+
+/**
+ * True if all that `best` could take is a crumb, while on a short route another lane, with frames several
+ * times as long, is full for no more than a moment: when two processes share a processor, one is ahead of
+ * the other for some ms all the time. A lane that its route holds up stays full, and then the others get
+ * what shows how much they carry.
+ */
+function isFullForMoment(lanes: readonly Lane[], best: Lane, now: number): boolean {
+  for (const lane of lanes) {
+    const { path } = lane;
+    if (path.minRtt >= NEARLY_SAME || path.chunk < LONG_FRAME || path.chunk < 4 * best.path.chunk)
+      continue;
+    if (lane.health !== 'good' || lane.isDraining || lane.late(now) >= NEARLY_SAME) continue;
+    // One that is kept quick for messages, or empty for a probe, is full by our own will.
+    if (Number.isFinite(lane.bulkLimit) || path.isProbing) continue;
+    const isFull = !lane.port.writable || !hasRoom(lane, false);
+    if (isFull && path.fullFor(now) < MOMENT) return true;
+  }
+  return false;
+}
+
+/** Of the lanes with room, the one with the earliest arrival; null if none has room. */
+function earliest(lanes: readonly Lane[], demand: Demand, now: number): Lane | null {
+  let best: Lane | null = null;
+  let bestEta = Number.POSITIVE_INFINITY;
+  for (const lane of lanes) {
+    if (!isOpen(lane) || !hasRoom(lane, demand.isSparse)) continue;
+    const eta = etaOf(lane, demand, now);
+    if (eta >= bestEta) continue;
+    best = lane;
+    bestEta = eta;
+  }
+  return best;
+}
 
 /** The earliest arrival, also on lanes that have no room now. `bestEta` is the earliest on those that have. */
 function fastest(lanes: readonly Lane[], bestEta: number, demand: Demand, now: number): number {
