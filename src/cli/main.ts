@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { UsageError } from '../core/usage-error.ts';
-import { ExitStatus, endProcess, keepYoungHeapSmall, tolerateClosedOutput } from '../sys/proc.ts';
+import { ExitStatus, endProcess, tolerateClosedOutput, tuneV8 } from '../sys/proc.ts';
 import { complain, type Io, processIo } from './io.ts';
 import { buildProgram } from './program.ts';
 
-keepYoungHeapSmall();
+tuneV8();
 tolerateClosedOutput();
 void main(process.argv.slice(2), processIo()).then(endProcess);
 

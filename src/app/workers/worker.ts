@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { LogFields, Logger } from '../../core/log.ts';
 import { createLogger } from '../../sys/log.ts';
-import { ExitStatus, endProcess, processEvents } from '../../sys/proc.ts';
+import { ExitStatus, endProcess, processEvents, tuneV8 } from '../../sys/proc.ts';
 import { type EntryService, startEntry } from '../entry.ts';
 import { startExit } from '../exit.ts';
 import type { Service } from '../service.ts';
@@ -127,6 +127,7 @@ function numbered(logger: Logger, worker: number): Logger {
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
 }
 
+tuneV8();
 const worker = new Worker();
 // A terminal sends its signals to all processes; what they mean is the primary's to say.
 processEvents.onStop(() => {});
