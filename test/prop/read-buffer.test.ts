@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Chunk } from '../../src/core/chunk.ts';
 import { DOORBELL, HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
-import { SlabPool } from '../../src/data/slab-pool.ts';
+import { LARGE_SLAB, SlabPool } from '../../src/data/slab-pool.ts';
+import { DATA_HEADER_BYTES } from '../../src/protocol/frame.ts';
 import { type Reader, tryReaders } from './shared-slabs.ts';
 
 /** A socket that reads: `available` bytes per wake-up, in as many reads as the offered places need. */
@@ -109,4 +110,27 @@ test('a small read pins no slab', () => {
   for (let count = 0; count < 100; count += 1) socket.receive(4096);
   assert.equal(pool.outBytes, 0);
   assert.ok(socket.chunks.every(({ chunk }) => chunk.pinned === 4096));
+});
+
+test('a read of a whole slab, as a frame, is one chunk at the other end, and ends the burst', () => {
+  const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 64 * LARGE_SLAB });
+  const doorbell = new Uint8Array(DOORBELL);
+  const reader = new Socket(pool, doorbell, 0);
+  reader.receive(4 * LARGE_SLAB);
+  const longest = Math.max(...reader.chunks.map(({ chunk }) => chunk.length));
+  assert.ok(longest > LARGE_SLAB - 100, `${longest}`);
+  reader.end();
+  const frame = DATA_HEADER_BYTES + longest;
+  const peer = new ReadBuffer(pool, doorbell);
+  peer.offer(false);
+  peer.landed(DOORBELL)!.release(); // of the first burst it is a chunk by itself
+  peer.offer(true);
+  peer.landed(1)!.release();
+  peer.offer(false);
+  assert.equal(peer.landed(DOORBELL), null);
+  assert.ok(
+    peer.offer(true).length > frame - DOORBELL,
+    'it leaves room, so that nothing more is read',
+  );
+  assert.equal(peer.landed(frame - DOORBELL)?.length, frame);
 });

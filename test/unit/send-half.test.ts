@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Chunk } from '../../src/core/chunk.ts';
 import { Channel } from '../../src/protocol/channel.ts';
+import { MAX_PAYLOAD_BYTES } from '../../src/protocol/frame.ts';
 import type { SendHalf } from '../../src/protocol/send-half.ts';
 
 function sendHalf(...written: number[]): SendHalf {
@@ -51,6 +52,12 @@ test('a segment suits its lane, but leaves no crumb', () => {
   assert.equal(send.take(1_000, 1e9, 0).length, 1_000);
   assert.equal(send.take(1_000, 1e9, 0).length, 261, 'what is left is joined');
   assert.equal(send.hasNew, false);
+});
+
+test('a segment is never longer than a frame may be', () => {
+  const send = sendHalf(MAX_PAYLOAD_BYTES + 1);
+  assert.equal(send.take(MAX_PAYLOAD_BYTES, 1e9, 0).length, MAX_PAYLOAD_BYTES);
+  assert.equal(send.take(MAX_PAYLOAD_BYTES, 1e9, 0).length, 1);
 });
 
 test('with many small frames under way, the next waits until some have arrived', () => {
