@@ -51,7 +51,9 @@ export function find(bar: Bar, run: RunResult): Finding | null {
   const [worst] = bar.rivals
     .flatMap((name) => {
       const value = ratio(ours, valuesOf(measure, name, bar.figure));
-      return value === null ? [] : [{ value, rival: bar.rivals.length > 1 ? name : null }];
+      return value === null
+        ? []
+        : [{ value: value.median, rival: bar.rivals.length > 1 ? name : null }];
     })
     .toSorted((a, b) => sign * (a.value - b.value));
   return worst ?? null;

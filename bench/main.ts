@@ -1,5 +1,6 @@
 // Compares this project's proxies to others on this machine: npm run bench -- --help
 import { UsageError } from '../src/core/usage-error.ts';
+import { buildMeasures } from './builds.ts';
 import { catalogue, slow } from './catalogue.ts';
 import { congestionControl, defaultCongestionControl, runUnder } from './congestion.ts';
 import { Lab, mostConnections } from './lab.ts';
@@ -16,7 +17,7 @@ import { named } from './named.ts';
 import { help, type Options, parseOptions } from './options.ts';
 import { installAggTunnel } from './peers/agg-tunnel.ts';
 import { keep, publish } from './report/store.ts';
-import { barTable, failures, measureTable } from './report/tables.ts';
+import { barTable, failures, measureTable, versusTable } from './report/tables.ts';
 import { textTable } from './report/text.ts';
 import type { MeasureResult, RunResult } from './result.ts';
 import { COMPILING, runRounds } from './rounds.ts';
@@ -44,10 +45,13 @@ async function main(): Promise<number> {
 
 /** @throws {UsageError} if nothing is chosen */
 function choose(options: Options): Measure[] {
-  const all = catalogue({
-    ...options,
-    connections: Math.min(options.connections, mostConnections()),
-  });
+  const all =
+    options.against === null
+      ? catalogue({
+          ...options,
+          connections: Math.min(options.connections, mostConnections()),
+        })
+      : buildMeasures(options.against, options.processes);
   if (options.only.length === 0)
     return all.filter(({ id }) => !options.isQuick || !slow.includes(id));
   const chosen = named(all, options.only);
@@ -65,7 +69,7 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   say(
     `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${kernel}, ${congestion}, Node ${node}`,
   );
-  warnOfMissing();
+  if (options.against === null) warnOfMissing();
 
   const lab = new Lab();
   process.once('exit', () => lab.close());
@@ -84,7 +88,8 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   for (const measure of measures) {
     const result = await measureOne(measure, lab, load, options);
     results.push(result);
-    const lines = [`\n${measure.id}: ${measure.title}`, textTable(measureTable(result))];
+    const table = options.against === null ? measureTable(result) : versusTable(result);
+    const lines = [`\n${measure.id}: ${measure.title}`, textTable(table)];
     say([...lines, ...failures(result)].join('\n'));
   }
   load.kill();

@@ -12,6 +12,10 @@ export interface Options {
   readonly write: boolean;
   readonly withAggTunnel: boolean;
   readonly connections: number;
+  /** A folder with another build to compare this one to, instead of the peers. */
+  readonly against: string | null;
+  /** Of each build. */
+  readonly processes: number;
   readonly list: boolean;
   readonly help: boolean;
 }
@@ -20,6 +24,8 @@ export interface Options {
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parse(args);
   const isQuick = values.quick;
+  if (values.write && values.against !== undefined)
+    throw new UsageError('--write publishes comparisons to other programs, not --against');
   return {
     isQuick,
     only: values.only === undefined ? [] : values.only.split(',').map((name) => name.trim()),
@@ -29,6 +35,8 @@ export function parseOptions(args: readonly string[]): Options {
     write: values.write,
     withAggTunnel: values['with-agg-tunnel'],
     connections: number('--connections', values.connections, 1000, 1000, 20_000),
+    against: values.against ?? null,
+    processes: number('--processes', values.processes, 4, 1, 16),
     list: values.list,
     help: values.help,
   };
@@ -49,6 +57,8 @@ function parse(args: readonly string[]) {
         write: flag,
         'with-agg-tunnel': flag,
         connections: text,
+        against: text,
+        processes: text,
         list: flag,
         help: { ...flag, short: 'h' },
       },
@@ -79,5 +89,7 @@ export const help = `usage: npm run bench -- [options]
   --cc NAME            under this congestion control, in a network namespace of its own
   --connections N      also measure the memory of N idle connections, up to 20000
   --with-agg-tunnel    compare to aggligator's agg-tunnel too; builds it with cargo
+  --against FOLDER     compare this build to the one in another checkout, instead of to other programs
+  --processes N        with --against: processes of each build, by turns (default 4)
   --write              write docs/benchmarks.md and docs/benchmarks.json
   --list               name the measures`;

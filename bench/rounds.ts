@@ -37,7 +37,23 @@ export async function runRounds(
   } finally {
     for (const runner of runners) await runner.close();
   }
-  return runners.map((runner) => runner.row(measure.figures.map(({ key }) => key)));
+  return joined(runners.map((runner) => runner.row(measure.figures.map(({ key }) => key))));
+}
+
+/** Rows of one name become one: they are processes of one contender, and every round of each counts. */
+function joined(rows: readonly Row[]): Row[] {
+  const names = [...new Set(rows.map(({ subject }) => subject))];
+  return names.map((subject) => {
+    const those = rows.filter((row) => row.subject === subject);
+    const keys = Object.keys(those[0]!.values);
+    return {
+      subject,
+      values: Object.fromEntries(
+        keys.map((key) => [key, those.flatMap(({ values }) => values[key]!)]),
+      ),
+      failure: those.find(({ failure }) => failure !== null)?.failure ?? null,
+    };
+  });
 }
 
 /** One subject on its way through the rounds. */

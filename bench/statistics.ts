@@ -19,6 +19,13 @@ export function spread(values: readonly (number | null)[]): Spread | null {
   return { median: median(known), least: Math.min(...known), most: Math.max(...known) };
 }
 
+/** How many times its pair a value is, and how sure that is. */
+export interface Ratio {
+  readonly median: number;
+  /** Standard error of the median, as if the pairs were drawn from a normal distribution. */
+  readonly error: number;
+}
+
 /**
  * How many times `base` the values are: the median of the rounds' ratios, because what disturbs a
  * round disturbs both sides of it. Null when no round has both.
@@ -26,10 +33,15 @@ export function spread(values: readonly (number | null)[]): Spread | null {
 export function ratio(
   values: readonly (number | null)[],
   base: readonly (number | null)[],
-): number | null {
+): Ratio | null {
   const ratios = values.flatMap((value, round) => {
     const other = base[round] ?? null;
     return value === null || other === null || other === 0 ? [] : [value / other];
   });
-  return ratios.length === 0 ? null : median(ratios);
+  if (ratios.length === 0) return null;
+  const mean = ratios.reduce((sum, each) => sum + each, 0) / ratios.length;
+  const squares = ratios.reduce((sum, each) => sum + (each - mean) ** 2, 0);
+  const variance = squares / (ratios.length - 1);
+  // The variance of a median is pi/2 times that of a mean.
+  return { median: median(ratios), error: Math.sqrt(((Math.PI / 2) * variance) / ratios.length) };
 }

@@ -13,18 +13,20 @@ export interface StripedOptions {
   readonly tls?: boolean;
   /** Processes of each end. */
   readonly workers?: number;
+  /** The command, if not this build's. */
+  readonly cli?: string;
 }
 
 /** An entry and an exit. */
 export function striped(lanes: number, options: StripedOptions = {}): Contender {
-  const { tls = false, workers = 1 } = options;
+  const { tls = false, workers = 1, cli: command = cli } = options;
   const crew = workers === 1 ? '' : `, ${workers} workers`;
   const name = `striped, ${lanes} lane${lanes === 1 ? '' : 's'}${tls ? ', TLS' : ''}${crew}`;
   const both = [...(tls ? [] : ['--plain']), '--workers', `${workers}`];
   const entry: Hop = async (lab, listen, to) => {
     const args = ['--exit', `127.0.0.1:${to}`, '-n', `${lanes}`, '--key-file', keyFile(lab)];
     const proxy = await lab.start(listen, process.execPath, [
-      ...[cli, 'entry', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
+      ...[command, 'entry', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
     ]);
     await until(
       () => establishedAt(to) >= lanes * workers,
@@ -35,30 +37,31 @@ export function striped(lanes: number, options: StripedOptions = {}): Contender 
   const exit: Hop = (lab, listen, to) => {
     const args = ['--to', `127.0.0.1:${to}`, '--key-file', keyFile(lab)];
     return lab.start(listen, process.execPath, [
-      ...[cli, 'exit', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
+      ...[command, 'exit', `127.0.0.1:${listen}`, ...args, ...both, ...quiet],
     ]);
   };
   return { name, needs: [], isJustInTime: true, hops: [entry, exit] };
 }
 
-const relayHop: Hop = (lab, listen, to) =>
-  lab.start(listen, process.execPath, [
-    ...[cli, 'relay', `127.0.0.1:${listen}`, '--to', `127.0.0.1:${to}`, ...quiet],
-  ]);
+const relayHop =
+  (command: string): Hop =>
+  (lab, listen, to) =>
+    lab.start(listen, process.execPath, [
+      ...[command, 'relay', `127.0.0.1:${listen}`, '--to', `127.0.0.1:${to}`, ...quiet],
+    ]);
 
-export const relay: Contender = {
-  name: 'relay',
-  needs: [],
-  isJustInTime: true,
-  hops: [relayHop],
-};
+export function relayOnce(command: string): Contender {
+  return { name: 'relay', needs: [], isJustInTime: true, hops: [relayHop(command)] };
+}
+
+export const relay = relayOnce(cli);
 
 /** Reads and writes on Node's sockets and nothing else: what a pair in Node can reach. */
 export const relayTwice: Contender = {
   name: 'relay twice',
   needs: [],
   isJustInTime: true,
-  hops: [relayHop, relayHop],
+  hops: [relayHop(cli), relayHop(cli)],
 };
 
 const keys = new WeakMap<Lab, string>();

@@ -23,10 +23,35 @@ export function measureTable(measure: MeasureResult): Table {
         return [
           decimal(found.median, digits),
           `${decimal(found.least, digits)}–${decimal(found.most, digits)}`,
-          times === null ? '' : decimal(times, times < 10 ? 2 : 0),
+          times === null ? '' : decimal(times.median, times.median < 10 ? 2 : 0),
         ];
       });
       return [subject, ...cells];
+    }),
+  };
+}
+
+/** One line a figure, of two subjects: both medians, and how sure the ratio is. */
+export function versusTable({ figures, rows, baseline }: MeasureResult): Table {
+  const base = rows.find(({ subject }) => subject === baseline);
+  const other = rows.find((row) => row !== base);
+  const header = ['', base?.subject ?? '', other?.subject ?? '', '×', '±'];
+  const middle = (values: readonly (number | null)[], digits: number): string => {
+    const found = spread(values);
+    return found === null ? '–' : decimal(found.median, digits);
+  };
+  return {
+    header,
+    rows: figures.map(({ key, title, digits }) => {
+      const [before, after] = [base?.values[key] ?? [], other?.values[key] ?? []];
+      const times = ratio(after, before);
+      const sure = times === null ? [] : [times.median, times.error];
+      return [
+        title,
+        middle(before, digits),
+        middle(after, digits),
+        ...sure.map((x) => decimal(x, 3)),
+      ];
     }),
   };
 }

@@ -5,7 +5,7 @@ import { catalogue } from '../../bench/catalogue.ts';
 import type { Measure, Sample } from '../../bench/measure.ts';
 import { named } from '../../bench/named.ts';
 import { markdownPage } from '../../bench/report/markdown.ts';
-import { barTable, measureTable } from '../../bench/report/tables.ts';
+import { barTable, measureTable, versusTable } from '../../bench/report/tables.ts';
 import type { MeasureResult, Row, RunResult } from '../../bench/result.ts';
 import { runRounds } from '../../bench/rounds.ts';
 import { median, ratio, spread } from '../../bench/statistics.ts';
@@ -16,7 +16,7 @@ test('medians, spreads and ratios leave out rounds without a value', () => {
   assert.deepEqual(spread([null, 3, 1, 8]), { median: 3, least: 1, most: 8 });
   assert.equal(spread([null]), null);
   // Pair by pair: 2/1, 6/2, and nothing for the round that only one side has.
-  assert.equal(ratio([2, 6, 9], [1, 2, null]), 2.5);
+  assert.equal(ratio([2, 6, 9], [1, 2, null])?.median, 2.5);
   assert.equal(ratio([1], []), null);
 });
 
@@ -59,6 +59,32 @@ test('rounds alternate, and who fails is out while the others go on', async () =
     { subject: 'A', values: { x: [1, 2, 3] }, failure: null },
     { subject: 'B', values: { x: [10, null, null] }, failure: 'it broke' },
   ]);
+});
+
+test('processes of one name share a row, each beside its neighbour', async () => {
+  const rate = { key: 'x', title: 'rate', digits: 1 };
+  const subject = (name: string, x: number) => ({
+    ...{ name, needs: [] },
+    open: async () => {},
+    sample: async () => ({ x }),
+    close: async () => {},
+  });
+  const subjects = [subject('A', 1), subject('B', 2), subject('A', 10), subject('B', 40)];
+  const measure = { id: 'm', title: '', note: '', figures: [rate], baseline: 'A', subjects };
+  const context = { duration: 1 } as Parameters<typeof runRounds>[1];
+  const rows = await runRounds(measure, context, 2, () => {});
+  assert.deepEqual(rows, [
+    { subject: 'A', values: { x: [1, 1, 10, 10] }, failure: null },
+    { subject: 'B', values: { x: [2, 2, 40, 40] }, failure: null },
+  ]);
+  // 2, 2, 4 and 4 times as many: a standard deviation of 1.155 over four pairs.
+  assert.deepEqual(
+    versusTable({ ...measureOf('m', rows), figures: measure.figures, baseline: 'A' }),
+    {
+      header: ['', 'A', 'B', '×', '±'],
+      rows: [['rate', '5.5', '21.0', '3.000', '0.724']],
+    },
+  );
 });
 
 test('every bar names a measure, a figure and subjects that exist', () => {
