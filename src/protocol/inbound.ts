@@ -45,7 +45,9 @@ export class Inbound implements FrameSink {
   onDataHeader(id: number, offset: number, length: number, fin: boolean): void {
     if (this.#session.isClosed) return;
     const channel = this.#find(id);
-    this.#lane!.oweAck(this.#now);
+    const lane = this.#lane!;
+    lane.frameBytes = length;
+    lane.oweAck(this.#now);
     this.#noteData();
     if (channel === null) return;
     channel.openLane = 'any';

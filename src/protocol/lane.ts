@@ -38,8 +38,9 @@ export interface Flight {
 }
 
 /**
- * An acknowledgement goes out after so many bytes at once; after so many, so long after the last one;
- * and in any case so long after the first byte. Bytes and ms.
+ * An acknowledgement goes out after so many bytes at once, or after a frame's worth where frames are
+ * longer; after so many, so long after the last one; and in any case so long after the first byte. Bytes
+ * and ms.
  */
 const ACK_BYTES_AT_ONCE = 128 * 1024;
 const ACK_BYTES = 32 * 1024;
@@ -94,6 +95,8 @@ export class Lane {
   // The direction in.
   receivedBytes = ZERO;
   lastReceivedAt: number;
+  /** Payload of the last DATA frame that began. */
+  frameBytes = 0;
   /** When something other than a question or an answer last arrived, and when the lane was last asked after it. */
   lastDataAt = Number.NEGATIVE_INFINITY;
   askedAt = Number.NEGATIVE_INFINITY;
@@ -300,7 +303,8 @@ export class Lane {
     if (!this.owesAck) return null;
     const unreported = this.receivedBytes - this.#reportedBytes;
     if (unreported < ACK_BYTES) return this.#ackDueAt;
-    const spacing = unreported < ACK_BYTES_AT_ONCE ? ACK_SPACING : 0;
+    const isMuch = unreported >= ACK_BYTES_AT_ONCE && unreported >= this.frameBytes;
+    const spacing = isMuch ? 0 : ACK_SPACING;
     return Math.min(this.#ackDueAt, this.#reportedAt + spacing);
   }
 

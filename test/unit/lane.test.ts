@@ -102,6 +102,13 @@ test('acknowledgements keep their distance, and much that comes at once breaks i
   assert.deepEqual([lane.ackDueAt, lane.isAckDue(10.9), lane.isAckDue(11)], [11, false, true]);
   receive(100 * 1_024, 10.3);
   assert.equal(lane.isAckDue(10.3), true);
+  // Where frames are longer than that, a frame's worth is much.
+  lane.takeAck(11);
+  lane.frameBytes = 400 * 1_024;
+  receive(399 * 1_024, 11.1);
+  assert.deepEqual([lane.ackDueAt, lane.isAckDue(11.1)], [12, false]);
+  receive(1_024, 11.2);
+  assert.equal(lane.isAckDue(11.2), true);
 });
 
 test('silence is counted from the last progress, and from when there was something to wait for', () => {
