@@ -6,6 +6,7 @@ import type { Measure } from './measure.ts';
 import { bulk } from './measures/bulk.ts';
 import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
+import { profile } from './measures/profile.ts';
 import { cli, relayOnce, striped } from './peers/striper.ts';
 
 /**
@@ -42,5 +43,6 @@ export function buildMeasures(folder: string, processes: number): Measure[] {
     connections(16, { ...plain, id: 'connections' }),
     bulk({ ...tls, through: 'TLS pair', id: 'tls', way: 'push', connections: 1 }),
     bulk({ ...hop, through: 'One hop', id: 'relay', way: 'push', connections: 1 }),
+    profile(pair.contenders, pair.baseline),
   ];
 }

@@ -5,6 +5,7 @@ import { bulk } from './measures/bulk.ts';
 import { idle } from './measures/idle.ts';
 import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
+import { profile } from './measures/profile.ts';
 import { startup } from './measures/startup.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
 import { bareCOnce, bareCTwice } from './peers/bare-c.ts';
@@ -100,6 +101,7 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
         idle(count, isQuick ? few : [haproxyTwice, nginxTwice, plain, tls], haproxyTwice),
       ),
     startup(),
+    profile([haproxyTwice, bareCTwice, relayTwice, plain], haproxyTwice),
     ...[
       ...bulks('bulk', 1, { push: [haproxyTwice, relayTwice, plain] }, pair),
       ping({ ...pair, id: 'ping', contenders: [haproxyTwice, relayTwice, plain] }),
@@ -192,6 +194,7 @@ export const slow: readonly string[] = [
   'relay-8',
   'relay-ping',
   'relay-connections',
+  'profile',
   'fresh-bulk',
   'fresh-ping',
   'fresh-connections',

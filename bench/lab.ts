@@ -101,6 +101,12 @@ export class ProxyProcess {
     };
   }
 
+  /** Of the process and of what it forked. */
+  get pids(): number[] {
+    const { pid } = this.#child;
+    return pid === undefined ? [] : family(pid);
+  }
+
   get residentBytes(): number {
     return this.#sum(residentBytes);
   }
@@ -125,8 +131,7 @@ export class ProxyProcess {
   }
 
   #sum(what: (pid: number) => number): number {
-    const { pid } = this.#child;
-    return pid === undefined ? 0 : family(pid).reduce((sum, member) => sum + what(member), 0);
+    return this.pids.reduce((sum, pid) => sum + what(pid), 0);
   }
 }
 

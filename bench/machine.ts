@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   stunnel4: 'stunnel4',
   openssl: 'openssl',
   cc: 'gcc libc6-dev',
+  perf: 'linux-perf',
 };
 
 /** Where Debian keeps daemons; not on every user's path. */

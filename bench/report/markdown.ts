@@ -3,27 +3,35 @@ import { barTable, failures, measureTable, type Table } from './tables.ts';
 
 /** The page that the project publishes. */
 export function markdownPage(runs: readonly RunResult[]): string {
-  const judged = runs.find(({ isDefault }) => isDefault) ?? runs[0];
-  if (judged === undefined) return '';
+  const machines = byMachine(runs);
   return `${[
     introduction,
     '## Where and how',
-    where(judged),
+    machines.map((those) => `- ${where(those)}`).join('\n'),
     how,
     '## Bars',
-    barText(runs, judged),
-    markdownTable(barTable(runs)),
-    ...runs.flatMap((run) => runSections(run, runs.length > 1)),
+    barText,
+    ...machines.flatMap((those) => [
+      ...(machines.length > 1 ? [`### On ${those[0]!.machine.processor}`] : []),
+      markdownTable(barTable(those)),
+    ]),
+    ...runs.flatMap(runSections),
     '## Run it yourself',
     yourself,
   ].join('\n\n')}\n`;
 }
 
-function runSections(run: RunResult, isOneOfMany: boolean): string[] {
-  const suffix = run.isDefault ? ', the default of this machine' : '';
+/** The runs of each machine, in their order. */
+function byMachine(runs: readonly RunResult[]): RunResult[][] {
+  const names = [...new Set(runs.map(({ machine }) => machine.processor))];
+  return names.map((name) => runs.filter(({ machine }) => machine.processor === name));
+}
+
+function runSections({ machine, congestion, isDefault, measures }: RunResult): string[] {
+  const suffix = isDefault ? ', its default' : '';
   return [
-    `## Figures${isOneOfMany ? ` under ${run.congestion}${suffix}` : ''}`,
-    ...run.measures.flatMap(measureSection),
+    `## Figures on ${machine.processor} under ${congestion}${suffix}`,
+    ...measures.flatMap(measureSection),
   ];
 }
 
@@ -38,17 +46,13 @@ function measureSection(measure: MeasureResult): string[] {
   return [`### ${title}`, markdownTable(measureTable(measure)), words.join(' ')];
 }
 
-function where({ machine, congestion }: RunResult): string {
-  const { processor, cores, memoryGiB, kernel, node, peers } = machine;
+function where(runs: readonly RunResult[]): string {
+  const { processor, cores, memoryGiB, kernel, node, peers } = runs[0]!.machine;
   const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
-  return `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${memoryGiB} GiB, ${kernel}, congestion control ${congestion}, Node ${node.slice(1)}. Compared to: ${versions.join(', ')}.`;
-}
-
-function barText(runs: readonly RunResult[], judged: RunResult): string {
-  const others = runs.filter((run) => run !== judged).map(({ congestion }) => congestion);
-  const more =
-    others.length === 0 ? '' : ` The figures under ${others.join(', ')} are for comparison.`;
-  return `What the project holds itself to, judged under ${judged.congestion}.${more} Ratios are ours divided by theirs. Bars that are missed stay in the table; the last columns tell how the best would be judged that do less: in Node our plain relay, chained, or Node’s own pipe, and in C a bare relay with reads of 1 MiB (\`bench/relay.c\`), chained. Where that misses a bar, too, the machine is the limit, not Node.`;
+  const names = runs.map(
+    ({ congestion, isDefault }) => congestion + (isDefault ? ' (default)' : ''),
+  );
+  return `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${memoryGiB} GiB, ${kernel}, congestion control ${names.join(', ')}, Node ${node.slice(1)}. Compared to: ${versions.join(', ')}.`;
 }
 
 function markdownTable({ header, rows }: Table): string {
@@ -70,6 +74,9 @@ striping, not its gain; the gain comes from routes that cap each TCP stream, and
 shows it. All contenders lead to the same target, all are chained twice, as an entry and an exit are
 (one hop where it says so), and each proxy has one thread for its work, except stunnel and agg-tunnel,
 which take more.`;
+
+const barText =
+  'What the project holds itself to, judged under the congestion control that is the default of a machine; the others are for comparison. Ratios are ours divided by theirs, and they belong to a machine. Bars that are missed stay in the table; the last columns tell how the best would be judged that do less: in Node our plain relay, chained, or Node’s own pipe, and in C a bare relay with reads of 1 MiB (`bench/relay.c`), chained. Where that misses a bar, too, the machine is the limit, not Node.';
 
 const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count; ours is at least 3 s
   long, because Node compiles what it runs often; below each table stands how long it was, since a longer one
@@ -98,8 +105,9 @@ npm run bench -- --quick           two or three minutes
 npm run bench -- --only bulk,tls-  measures of these names, or whose names begin so; --list shows them
 npm run bench -- --cc cubic        under another congestion control, in a network namespace of its own
 npm run bench -- --with-agg-tunnel builds aggligator's tunnel with cargo, and compares to it
+npm run bench -- --against FOLDER  this build beside the one in another checkout
 \`\`\`
 
-It needs Linux. On Debian, \`apt install haproxy nginx libnginx-mod-stream socat stunnel4 openssl gcc libc6-dev\`
-brings what it compares to; what is missing is left out and named. Do nothing else on the machine
+It needs Linux. On Debian, \`apt install haproxy nginx libnginx-mod-stream socat stunnel4 openssl gcc libc6-dev
+linux-perf\` brings what it compares to; what is missing is left out and named. Do nothing else on the machine
 meanwhile.`;

@@ -16,18 +16,26 @@ export function keep(run: RunResult): string {
 }
 
 /**
- * Puts the run among those that are published, and writes the page anew. Of an earlier run under the
- * same congestion control only those measures stay that this one has not repeated.
+ * Puts the run among those that are published, and writes the page anew. Of an earlier run on the same
+ * kind of processor under the same congestion control only those measures stay that this one has not
+ * repeated.
  * @returns the paths
  */
 export function publish(run: RunResult): string[] {
   const published = existsSync(data)
     ? (JSON.parse(readFileSync(data, 'utf8')).runs as RunResult[])
     : [];
-  const same = published.find(({ congestion }) => congestion === run.congestion);
+  const same = published.find(
+    ({ congestion, machine }) =>
+      congestion === run.congestion && machine.processor === run.machine.processor,
+  );
   const others = published.filter((other) => other !== same);
   const merged = { ...run, measures: merge(same?.measures ?? [], run.measures) };
-  const runs = [...others, merged].toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault));
+  const runs = [...others, merged].toSorted(
+    (a, b) =>
+      a.machine.processor.localeCompare(b.machine.processor) ||
+      Number(b.isDefault) - Number(a.isDefault),
+  );
   writeFileSync(data, jsonOf(runs));
   writeFileSync(page, markdownPage(runs));
   return [page, data];

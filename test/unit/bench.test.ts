@@ -4,6 +4,7 @@ import { barsFor, find, isMet } from '../../bench/bars.ts';
 import { catalogue } from '../../bench/catalogue.ts';
 import type { Measure, Sample } from '../../bench/measure.ts';
 import { named } from '../../bench/named.ts';
+import { sharesOf } from '../../bench/profiler.ts';
 import { markdownPage } from '../../bench/report/markdown.ts';
 import { barTable, measureTable, versusTable } from '../../bench/report/tables.ts';
 import type { MeasureResult, Row, RunResult } from '../../bench/result.ts';
@@ -169,6 +170,41 @@ test('a bar is judged against the best rival, and stays in the page when it is m
   assert.match(markdownPage([run]), /\| 0\.75× \(HAProxy twice, 64 KiB\) \| missed \|/);
 });
 
+test('each machine has its own bars and figures in the page', () => {
+  const run = runOf([measureOf('bulk', [row('HAProxy twice', [1]), row('striped, 8 lanes', [2])])]);
+  const other = { ...run, machine: { ...run.machine, processor: 'another' } };
+  const page = markdownPage([run, { ...run, congestion: 'cubic', isDefault: false }, other]);
+  const { processor } = run.machine;
+  assert.deepEqual(page.match(/^#{2,3} (On|Figures) .*$/gm), [
+    ...[`### On ${processor}`, '### On another'],
+    ...[
+      `## Figures on ${processor} under bbr, its default`,
+      `## Figures on ${processor} under cubic`,
+    ],
+    '## Figures on another under bbr, its default',
+  ]);
+  assert.match(page, /\| bar \| bbr \| cubic \|/);
+  assert.match(page, /\| bar \| bbr \| {2}\|/);
+});
+
+test('samples are told apart by thread, file and symbol', () => {
+  const script = [
+    '23544/23544  ffffffff81b6ab30 _copy_to_iter ([kernel.kallsyms])',
+    '23544/23544  ffffffff81b6a460 _copy_from_iter ([kernel.kallsyms])',
+    '23544/23544  ffffffff816ac6a4 __check_object_size ([kernel.kallsyms])',
+    '  536/536        7f135808d044 [unknown] (/tmp/perf-536.map)',
+    '  536/536        7f135808d044 JS:*write file.js:7:3 ([JIT] tid 536)',
+    '  536/536            1ed29ab uv__read (/usr/bin/node (deleted))',
+    '  536/540            1ed29ab v8::internal::Scavenger (/usr/bin/node)',
+    '  536/540  ffffffff81b6ab30 _copy_to_iter ([kernel.kallsyms])',
+    '',
+  ].join('\n');
+  assert.deepEqual(sharesOf(script), {
+    ...{ copies: 2 / 8, kernel: 1 / 8, javascript: 2 / 8, program: 1 / 8, threads: 2 / 8 },
+  });
+  assert.throws(() => sharesOf(''), /perf has seen nothing/);
+});
+
 function row(subject: string, rate: number[]): Row {
   return { subject, values: { rate }, failure: null };
 }
@@ -182,6 +218,13 @@ function measureOf(id: string, rows: readonly Row[]): MeasureResult {
 }
 
 function runOf(measures: readonly MeasureResult[]): RunResult {
-  const machine = { processor: '', cores: 2, memoryGiB: 1, kernel: '', node: 'v20.0.0', peers: {} };
+  const machine = {
+    processor: 'X1',
+    cores: 2,
+    memoryGiB: 1,
+    kernel: '',
+    node: 'v20.0.0',
+    peers: {},
+  };
   return { machine, congestion: 'bbr', isDefault: true, measures };
 }
