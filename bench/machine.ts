@@ -30,10 +30,10 @@ export function isInstalled(command: string): boolean {
   return (process.env.PATH ?? '').split(':').some((folder) => isExecutable(join(folder, command)));
 }
 
-/** The packages that bring what is missing. */
-export function missingPackages(): string[] {
+/** The packages that bring what is missing of these commands. */
+export function missingPackages(commands: readonly string[]): string[] {
   return Object.keys(packages)
-    .filter((command) => !isInstalled(command))
+    .filter((command) => commands.includes(command) && !isInstalled(command))
     .flatMap((command) => packages[command]!.split(' '));
 }
 

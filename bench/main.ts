@@ -69,7 +69,7 @@ async function measureAll(measures: readonly Measure[], options: Options): Promi
   say(
     `${processor}, ${cores} core${cores === 1 ? '' : 's'}, ${kernel}, ${congestion}, Node ${node}`,
   );
-  if (options.against === null) warnOfMissing();
+  warnOfMissing(measures);
 
   const lab = new Lab();
   process.once('exit', () => lab.close());
@@ -126,8 +126,10 @@ async function measureOne(
   };
 }
 
-function warnOfMissing(): void {
-  const packages = missingPackages();
+function warnOfMissing(measures: readonly Measure[]): void {
+  const needed = measures.flatMap(({ subjects }) => subjects.flatMap(({ needs }) => needs));
+  // The source and sink are in C, too.
+  const packages = missingPackages([...needed, 'cc']);
   if (packages.length === 0) return;
   say(`left out for want of their programs; on Debian: apt install ${packages.join(' ')}`);
 }

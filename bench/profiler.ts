@@ -5,15 +5,14 @@ import { promisify } from 'node:util';
 import type { Lab } from './lab.ts';
 
 /** What a processor's time is spent on. */
-export const parts = ['copies', 'kernel', 'javascript', 'program', 'threads'] as const;
-export type Part = (typeof parts)[number];
+export type Part = 'copies' | 'kernel' | 'javascript' | 'program' | 'threads';
 /** Of all that was seen; they add up to 1. */
 export type Shares = Readonly<Record<Part, number>>;
 
 /** Samples per second of a processor's time. */
 const FREQUENCY = 2_000;
 /** The kernel's copies to and from a program, as it calls them. */
-const COPY = /^_?_?(raw_)?copy_(to|from)_(iter|user)|^rep_movs/;
+const COPY = /^_*(raw_)?copy_(to|from)_(iter|user)|^copy_user_|^rep_movs/;
 /** Memory with code and without a file: what V8 has compiled. */
 const COMPILED = /\[JIT\]|\/perf-\d+\.map|\/\/anon/;
 
@@ -63,8 +62,13 @@ export function sharesOf(script: string): Shares {
     counts[partOf(process === thread, symbol!, file!)] += 1;
   }
   if (all === 0) throw new Error('perf has seen nothing');
-  const share = (part: Part): [Part, number] => [part, counts[part] / all];
-  return Object.fromEntries(parts.map(share)) as Record<Part, number>;
+  return {
+    copies: counts.copies / all,
+    kernel: counts.kernel / all,
+    javascript: counts.javascript / all,
+    program: counts.program / all,
+    threads: counts.threads / all,
+  };
 }
 
 function partOf(isMain: boolean, symbol: string, file: string): Part {

@@ -22,7 +22,7 @@ export function spread(values: readonly (number | null)[]): Spread | null {
 /** How many times its pair a value is, and how sure that is. */
 export interface Ratio {
   readonly median: number;
-  /** Standard error of the median, as if the pairs were drawn from a normal distribution. */
+  /** Standard error of the median, as if the pairs were drawn from a normal distribution; NaN of one. */
   readonly error: number;
 }
 

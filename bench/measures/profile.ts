@@ -1,6 +1,6 @@
 import type { Contender } from '../contender.ts';
 import { chainSubject, type Measure, stopwatch } from '../measure.ts';
-import { Profiler, type Shares } from '../profiler.ts';
+import { Profiler } from '../profiler.ts';
 
 /** Bulk of one connection, and what the proxies' time goes into: perf's shares of what /proc counts. */
 export function profile(contenders: readonly Contender[], baseline: Contender): Measure {
@@ -28,7 +28,7 @@ export function profile(contenders: readonly Contender[], baseline: Contender): 
         };
         const { bytes } = await context.load.bulk(chain.port, 'push', 1, { ...window, onBegin });
         const { user, kernel } = cpu();
-        const shares: Shares = await profiler!.shares();
+        const shares = await profiler!.shares();
         const all = (1000 * (user + kernel)) / (bytes / 1e9);
         const spent = Object.entries(shares).map(([part, share]) => [part, share * all]);
         return { cpu: all, ...Object.fromEntries(spent) };

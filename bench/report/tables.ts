@@ -50,7 +50,8 @@ export function versusTable({ figures, rows, baseline }: MeasureResult): Table {
         title,
         middle(before, digits),
         middle(after, digits),
-        ...sure.map((x) => decimal(x, 3)),
+        // One pair alone tells nothing of the error.
+        ...sure.map((x) => (Number.isNaN(x) ? '–' : decimal(x, 3))),
       ];
     }),
   };

@@ -46,7 +46,7 @@ export class Inbound implements FrameSink {
     if (this.#session.isClosed) return;
     const channel = this.#find(id);
     const lane = this.#lane!;
-    lane.frameBytes = length;
+    lane.lastPayloadBytes = length;
     lane.oweAck(this.#now);
     this.#noteData();
     if (channel === null) return;

@@ -96,7 +96,7 @@ export class Lane {
   receivedBytes = ZERO;
   lastReceivedAt: number;
   /** Payload of the last DATA frame that began. */
-  frameBytes = 0;
+  lastPayloadBytes = 0;
   /** When something other than a question or an answer last arrived, and when the lane was last asked after it. */
   lastDataAt = Number.NEGATIVE_INFINITY;
   askedAt = Number.NEGATIVE_INFINITY;
@@ -303,7 +303,7 @@ export class Lane {
     if (!this.owesAck) return null;
     const unreported = this.receivedBytes - this.#reportedBytes;
     if (unreported < ACK_BYTES) return this.#ackDueAt;
-    const isMuch = unreported >= ACK_BYTES_AT_ONCE && unreported >= this.frameBytes;
+    const isMuch = unreported >= ACK_BYTES_AT_ONCE && unreported >= this.lastPayloadBytes;
     const spacing = isMuch ? 0 : ACK_SPACING;
     return Math.min(this.#ackDueAt, this.#reportedAt + spacing);
   }

@@ -19,6 +19,7 @@ test('medians, spreads and ratios leave out rounds without a value', () => {
   // Pair by pair: 2/1, 6/2, and nothing for the round that only one side has.
   assert.equal(ratio([2, 6, 9], [1, 2, null])?.median, 2.5);
   assert.equal(ratio([1], []), null);
+  assert.deepEqual(ratio([3], [2]), { median: 1.5, error: Number.NaN });
 });
 
 test('rounds alternate, and who fails is out while the others go on', async () => {
@@ -191,6 +192,7 @@ test('samples are told apart by thread, file and symbol', () => {
   const script = [
     '23544/23544  ffffffff81b6ab30 _copy_to_iter ([kernel.kallsyms])',
     '23544/23544  ffffffff81b6a460 _copy_from_iter ([kernel.kallsyms])',
+    '23544/23544  ffffffff81a00b10 copy_user_enhanced_fast_string ([kernel.kallsyms])',
     '23544/23544  ffffffff816ac6a4 __check_object_size ([kernel.kallsyms])',
     '  536/536        7f135808d044 [unknown] (/tmp/perf-536.map)',
     '  536/536        7f135808d044 JS:*write file.js:7:3 ([JIT] tid 536)',
@@ -200,7 +202,7 @@ test('samples are told apart by thread, file and symbol', () => {
     '',
   ].join('\n');
   assert.deepEqual(sharesOf(script), {
-    ...{ copies: 2 / 8, kernel: 1 / 8, javascript: 2 / 8, program: 1 / 8, threads: 2 / 8 },
+    ...{ copies: 3 / 9, kernel: 1 / 9, javascript: 2 / 9, program: 1 / 9, threads: 2 / 9 },
   });
   assert.throws(() => sharesOf(''), /perf has seen nothing/);
 });

@@ -104,7 +104,7 @@ test('acknowledgements keep their distance, and much that comes at once breaks i
   assert.equal(lane.isAckDue(10.3), true);
   // Where frames are longer than that, a frame's worth is much.
   lane.takeAck(11);
-  lane.frameBytes = 400 * 1_024;
+  lane.lastPayloadBytes = 400 * 1_024;
   receive(399 * 1_024, 11.1);
   assert.deepEqual([lane.ackDueAt, lane.isAckDue(11.1)], [12, false]);
   receive(1_024, 11.2);
