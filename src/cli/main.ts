@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { UsageError } from '../core/usage-error.ts';
-import { ExitStatus, endProcess, tolerateClosedOutput, tuneV8 } from '../sys/proc.ts';
+import { tuneV8 } from '../sys/engine.ts';
+import { ExitStatus, endProcess, tolerateClosedOutput } from '../sys/proc.ts';
 import { complain, type Io, processIo } from './io.ts';
 import { buildProgram } from './program.ts';
 

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { LogFields, Logger } from '../../core/log.ts';
+import { tuneV8 } from '../../sys/engine.ts';
 import { createLogger } from '../../sys/log.ts';
-import { ExitStatus, endProcess, processEvents, tuneV8 } from '../../sys/proc.ts';
+import { ExitStatus, endProcess, processEvents } from '../../sys/proc.ts';
 import { type EntryService, startEntry } from '../entry.ts';
 import { startExit } from '../exit.ts';
 import type { Service } from '../service.ts';
