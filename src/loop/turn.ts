@@ -1,8 +1,13 @@
+/** So many turns with something put off. */
+const MANY = 4096;
+
 /**
  * Turns of the event loop, for all who put work off to the end of one: a single immediate serves
  * them all.
  */
 class Turn {
+  /** Called after each `MANY` turns: often in a busy process, and never in an idle one. */
+  onMany: (() => void) | null = null;
   #number = 0;
   #isArmed = false;
   /** What this turn's end brings: the first `#count` of it. */
@@ -40,6 +45,7 @@ class Turn {
       ends[at] = nothing;
       end();
     }
+    if (this.#number % MANY === 0) this.onMany?.();
   };
 }
 
