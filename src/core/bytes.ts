@@ -6,26 +6,42 @@ export function copyOf(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-/** Bytes that are taken from the system at a time, and the longest piece that is cut from them. */
-const BLOCK = 16 * 1024;
-const LONGEST_CUT = 4 * 1024;
+/**
+ * Memory for short pieces, side by side in blocks: an array with memory of its own takes V8 ten times as
+ * long to make. Whoever keeps a piece keeps its whole block.
+ */
+export class Blocks {
+  readonly #size: number;
+  readonly #longest: number;
+  #block = new ArrayBuffer(0);
+  #cut = 0;
 
-let block = new Uint8Array(BLOCK);
-let cut = 0;
+  /** `size` of a block, and the longest piece that is cut from one, room included; bytes. */
+  constructor(size: number, longest: number) {
+    this.#size = size;
+    this.#longest = longest;
+  }
+
+  /** `length` bytes, with `room` bytes in front of them that are theirs, too. Their content does not matter. */
+  cut(length: number, room = 0): Uint8Array {
+    const bytes = room + length;
+    if (bytes > this.#longest) return new Uint8Array(new ArrayBuffer(bytes), room, length);
+    if (this.#cut + bytes > this.#block.byteLength) {
+      this.#block = new ArrayBuffer(this.#size);
+      this.#cut = 0;
+    }
+    const start = this.#cut + room;
+    this.#cut += bytes;
+    return new Uint8Array(this.#block, start, length);
+  }
+}
+
+const brief = new Blocks(16 * 1024, 4 * 1024);
 
 /**
- * Memory of `length` bytes for what is soon written and then forgotten. Its content does not matter.
- *
- * Short pieces lie side by side in one block: an array with memory of its own takes V8 ten times as
- * long to make. Whatever waits for an acknowledgement would keep the whole block, and needs memory of its own.
+ * Memory of `length` bytes for what is soon written and then forgotten. Its content does not matter. What
+ * waits for an acknowledgement would keep a whole block, and needs memory of its own.
  */
 export function shortLived(length: number): Uint8Array {
-  if (length > LONGEST_CUT) return new Uint8Array(length);
-  if (cut + length > BLOCK) {
-    block = new Uint8Array(BLOCK);
-    cut = 0;
-  }
-  const start = cut;
-  cut += length;
-  return block.subarray(start, cut);
+  return brief.cut(length);
 }

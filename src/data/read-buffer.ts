@@ -1,4 +1,5 @@
 import { Chunk } from '../core/chunk.ts';
+import type { Doorbell } from './doorbell.ts';
 import type { Filling, SlabPool } from './slab-pool.ts';
 
 /** Bytes of room in front of each chunk that was read, for a frame header. */
@@ -10,12 +11,6 @@ export const HEADROOM = 16;
  * there would look for more.
  */
 const TAIL = 64 - HEADROOM;
-
-/**
- * Bytes that the doorbell takes: a little more than a TLS record or a usual buffer of 16 KiB, so that
- * such a message comes in one read and does not fill the doorbell exactly.
- */
-export const DOORBELL = 17 * 1024;
 
 /**
  * Chunks begin at multiples of this many bytes: kernels copy fastest to the start of a cache line.
@@ -40,18 +35,17 @@ const ALIGNMENT = 64;
  */
 export class ReadBuffer {
   readonly #pool: SlabPool;
-  readonly #doorbell: Uint8Array;
+  readonly #doorbell: Doorbell;
   #filling: Filling | null = null;
   /** Bytes of the slab behind `at` and the headroom that are read and not yet a chunk. */
   #held = 0;
   #offered: Uint8Array;
   #hasFilled = false;
 
-  /** `doorbell` may be shared: it is in use only between a read and `landed()`. */
-  constructor(pool: SlabPool, doorbell: Uint8Array) {
+  constructor(pool: SlabPool, doorbell: Doorbell) {
     this.#pool = pool;
     this.#doorbell = doorbell;
-    this.#offered = doorbell;
+    this.#offered = doorbell.bytes;
   }
 
   /** True while bytes wait for a further read to join them, or for `flush()`. */
@@ -69,7 +63,7 @@ export class ReadBuffer {
       }
       this.#filling = filling;
     }
-    if (filling === null) this.#offered = this.#doorbell;
+    if (filling === null) this.#offered = this.#doorbell.bytes;
     else this.#offered = this.#restOf(filling);
     return this.#offered;
   }
@@ -82,9 +76,9 @@ export class ReadBuffer {
   /** `length` bytes were read to the offered place. Null: they are held, since more seems to follow. */
   landed(length: number): Chunk | null {
     if (this.#filling === null) {
-      const bytes = this.#doorbell.subarray(0, length);
+      const bytes = this.#doorbell.front(length);
       if (this.fills(length)) this.#filling = this.#pool.claim();
-      if (this.#filling === null) return this.#copy(bytes);
+      if (this.#filling === null) return this.#pool.copy(bytes, HEADROOM);
       this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
       this.#held = length;
       if (this.#hasFilled) return null;
@@ -101,7 +95,8 @@ export class ReadBuffer {
     const filling = this.#filling;
     if (filling === null || this.#held === 0) return null;
     const start = filling.at + HEADROOM;
-    const chunk = this.#copy(filling.slab.bytes.subarray(start, start + this.#held));
+    const bytes = filling.slab.bytes.subarray(start, start + this.#held);
+    const chunk = this.#pool.copy(bytes, HEADROOM);
     filling.at += this.#held;
     this.#held = 0;
     return chunk;
@@ -128,11 +123,5 @@ export class ReadBuffer {
     filling.at = Math.min((end + ALIGNMENT - 1) & -ALIGNMENT, slab.bytes.length);
     slab.retain();
     return new Chunk(slab.view(start, end), slab, HEADROOM);
-  }
-
-  #copy(bytes: Uint8Array): Chunk {
-    const copy = this.#pool.allocate(HEADROOM + bytes.length);
-    copy.set(bytes, HEADROOM);
-    return new Chunk(copy.subarray(HEADROOM), null, HEADROOM);
   }
 }

@@ -1,4 +1,5 @@
 import { Chunk } from '../core/chunk.ts';
+import type { Doorbell } from './doorbell.ts';
 import { HEADROOM } from './read-buffer.ts';
 import type { Filling, SlabPool } from './slab-pool.ts';
 
@@ -19,7 +20,7 @@ const ALIGNMENT = 64;
  */
 export class RecordBuffer {
   readonly #pool: SlabPool;
-  readonly #doorbell: Uint8Array;
+  readonly #doorbell: Doorbell;
   #filling: Filling | null = null;
   /** Where in the slab the held bytes begin, how many they are, and the room in front of them. */
   #start = 0;
@@ -28,8 +29,7 @@ export class RecordBuffer {
   /** Chunks that came while nobody wanted any, oldest first. */
   #kept: Chunk[] = [];
 
-  /** `doorbell` may be shared: it is in use only between a record and `landed()`. */
-  constructor(pool: SlabPool, doorbell: Uint8Array) {
+  constructor(pool: SlabPool, doorbell: Doorbell) {
     this.#pool = pool;
     this.#doorbell = doorbell;
   }
@@ -41,7 +41,7 @@ export class RecordBuffer {
 
   /** The place for the next record, or for a part of it. */
   offer(): Uint8Array {
-    if (this.#filling === null) return this.#doorbell;
+    if (this.#filling === null) return this.#doorbell.bytes;
     return this.#filling.slab.bytes.subarray(this.#start + this.#held);
   }
 
@@ -85,12 +85,10 @@ export class RecordBuffer {
 
   /** What came to the doorbell: the start of a burst, or all there is. */
   #ring(length: number): void {
-    const bytes = this.#doorbell.subarray(0, length);
+    const bytes = this.#doorbell.front(length);
     const filling = length < RECORD ? null : this.#pool.claim();
     if (filling === null) {
-      const copy = this.#pool.allocate(HEADROOM + length);
-      copy.set(bytes, HEADROOM);
-      this.keep(new Chunk(copy.subarray(HEADROOM), null, HEADROOM));
+      this.keep(this.#pool.copy(bytes, HEADROOM));
       return;
     }
     this.#filling = filling;

@@ -1,5 +1,6 @@
 import { assert } from '../core/assert.ts';
-import { Slab } from '../core/chunk.ts';
+import { Blocks } from '../core/bytes.ts';
+import { Chunk, Slab } from '../core/chunk.ts';
 
 /** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
 export const LARGE_SLAB = 1024 * 1024;
@@ -8,6 +9,13 @@ export const SMALL_SLAB = 64 * 1024;
 
 /** Slabs are large until this share of the budget is out. */
 const LARGE_SHARE = 1 / 4;
+
+/**
+ * Copies up to this lie side by side in blocks, bytes: what a short one that is kept may keep from being
+ * reused is bounded by a block.
+ */
+const SHORT = 2 * 1024;
+const shorts = new Blocks(8 * 1024, SHORT);
 
 export interface SlabPoolOptions {
   /** Fresh memory of exactly `size` bytes, garbage-collected; its content does not matter. */
@@ -28,10 +36,9 @@ export interface SlabPoolOptions {
  * the chunks of many sockets lie side by side in one slab.
  */
 export class SlabPool {
-  /** Memory outside of the pool and its budget, for copies of small reads. */
-  readonly allocate: (size: number) => Uint8Array;
   /** Bytes that may be out at one time. */
   readonly budget: number;
+  readonly #allocate: (size: number) => Uint8Array;
   readonly #poison: number | undefined;
   /** Bytes that may be out before memory is short. */
   readonly #plenty: number;
@@ -45,10 +52,21 @@ export class SlabPool {
   #open: Filling | null = null;
 
   constructor(options: SlabPoolOptions) {
-    this.allocate = options.allocate;
     this.budget = options.budget;
+    this.#allocate = options.allocate;
     this.#poison = options.poison;
     this.#plenty = options.budget * LARGE_SHARE;
+  }
+
+  /** A chunk with memory of its own, outside of the pool and its budget, for small reads. */
+  copy(bytes: Uint8Array, headroom: number): Chunk {
+    const { length } = bytes;
+    const copy =
+      headroom + length <= SHORT
+        ? shorts.cut(length, headroom)
+        : this.#allocate(headroom + length).subarray(headroom);
+    copy.set(bytes);
+    return new Chunk(copy, null, headroom);
   }
 
   /** Bytes of the slabs that a chunk or a reader keeps from being reused; never above the budget. */
@@ -65,7 +83,7 @@ export class SlabPool {
     this.#outBytes += size;
     if (slab === undefined) {
       this.#trim(size);
-      return new Slab(this.allocate(size), (home) => this.#comeHome(home));
+      return new Slab(this.#allocate(size), (home) => this.#comeHome(home));
     }
     this.#freeBytes -= size;
     slab.revive();

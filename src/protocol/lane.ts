@@ -88,8 +88,9 @@ export class Lane {
   hasOutbox = false;
   /** When the oldest flight should be acknowledged, by what was known when it was sent; infinite without one. */
   #headDueAt = Number.POSITIVE_INFINITY;
-  /** Frames of this turn, to be written together. */
-  #outbox: Uint8Array[] = [];
+  /** Frames of this turn, to be written together: the first, which mostly is the only one, and the others. */
+  #first: Uint8Array = nothing;
+  #others: Uint8Array[] = [];
   #outboxBytes = 0;
 
   // The direction in.
@@ -202,7 +203,8 @@ export class Lane {
 
   /** Queues a small frame to leave with this turn's others. */
   post(frame: Uint8Array): void {
-    this.#outbox.push(frame);
+    if (this.hasOutbox) this.#others.push(frame);
+    else this.#first = frame;
     this.#outboxBytes += frame.length;
     this.hasOutbox = true;
   }
@@ -217,12 +219,12 @@ export class Lane {
   flush(more = false): void {
     if (!this.hasOutbox) return;
     this.hasOutbox = false;
-    const [only] = this.#outbox;
-    const bytes =
-      this.#outbox.length === 1 && only !== undefined
-        ? only
-        : concatenate(this.#outbox, this.#outboxBytes);
-    this.#outbox = [];
+    let bytes = this.#first;
+    if (this.#others.length > 0) {
+      bytes = concatenate([bytes, ...this.#others], this.#outboxBytes);
+      this.#others = [];
+    }
+    this.#first = nothing;
     this.#outboxBytes = 0;
     this.port.send(new Chunk(bytes), more);
   }
@@ -331,3 +333,5 @@ function concatenate(pieces: readonly Uint8Array[], length: number): Uint8Array 
   }
   return whole;
 }
+
+const nothing = new Uint8Array(0);

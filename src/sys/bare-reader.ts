@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { DOORBELL, ReadBuffer } from '../data/read-buffer.ts';
+import { DOORBELL, Doorbell } from '../data/doorbell.ts';
+import { ReadBuffer } from '../data/read-buffer.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
 import { turn } from '../loop/turn.ts';
 import type { BareSocket } from './bare-socket.ts';
@@ -109,4 +110,4 @@ export class BareReader {
 }
 
 /** One for all sockets: a read is copied out of it before the next one begins. */
-const doorbell = Buffer.allocUnsafeSlow(DOORBELL);
+const doorbell = new Doorbell(Buffer.allocUnsafeSlow(DOORBELL));

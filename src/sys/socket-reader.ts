@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Chunk } from '../core/chunk.ts';
-import { DOORBELL } from '../data/read-buffer.ts';
+import { DOORBELL, Doorbell } from '../data/doorbell.ts';
 import { RecordBuffer } from '../data/record-buffer.ts';
 import type { SlabPool } from '../data/slab-pool.ts';
 import { divert, isConnected } from './socket-handle.ts';
@@ -128,4 +128,4 @@ function resetError(): Error {
 const nothing = Buffer.alloc(0);
 
 /** One for all sockets: a record is copied out of it before the next one begins. */
-const doorbell = Buffer.allocUnsafeSlow(DOORBELL);
+const doorbell = new Doorbell(Buffer.allocUnsafeSlow(DOORBELL));

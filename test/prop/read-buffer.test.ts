@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Chunk } from '../../src/core/chunk.ts';
-import { DOORBELL, HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
+import { DOORBELL, Doorbell } from '../../src/data/doorbell.ts';
+import { HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
 import { LARGE_SLAB, SlabPool } from '../../src/data/slab-pool.ts';
 import { DATA_HEADER_BYTES } from '../../src/protocol/frame.ts';
 import { type Reader, tryReaders } from './shared-slabs.ts';
@@ -16,7 +17,7 @@ class Socket implements Reader {
   readonly chunks: { chunk: Chunk; offset: number }[] = [];
   #place: Uint8Array;
 
-  constructor(pool: SlabPool, doorbell: Uint8Array, start: number) {
+  constructor(pool: SlabPool, doorbell: Doorbell, start: number) {
     this.#buffer = new ReadBuffer(pool, doorbell);
     this.#start = start;
     this.#place = this.#buffer.offer(false);
@@ -88,7 +89,9 @@ test('no read overwrites a chunk, whatever sockets share the slabs', () => {
 
 test('the first read is passed on at once, later bursts wait for their second', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
-  const sockets = [0, 1, 2].map((start) => new Socket(pool, new Uint8Array(DOORBELL), start));
+  const sockets = [0, 1, 2].map(
+    (start) => new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), start),
+  );
   for (const socket of sockets) {
     socket.receive(DOORBELL);
     assert.equal(socket.chunks.length, 1, 'its taker may pause it now');
@@ -106,7 +109,7 @@ test('the first read is passed on at once, later bursts wait for their second', 
 
 test('a small read pins no slab', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
-  const socket = new Socket(pool, new Uint8Array(DOORBELL), 0);
+  const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0);
   for (let count = 0; count < 100; count += 1) socket.receive(4096);
   assert.equal(pool.outBytes, 0);
   assert.ok(socket.chunks.every(({ chunk }) => chunk.pinned === 4096));
@@ -114,7 +117,7 @@ test('a small read pins no slab', () => {
 
 test('a read of a whole slab, as a frame, is one chunk at the other end, and ends the burst', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 64 * LARGE_SLAB });
-  const doorbell = new Uint8Array(DOORBELL);
+  const doorbell = new Doorbell(new Uint8Array(DOORBELL));
   const reader = new Socket(pool, doorbell, 0);
   reader.receive(4 * LARGE_SLAB);
   const longest = Math.max(...reader.chunks.map(({ chunk }) => chunk.length));

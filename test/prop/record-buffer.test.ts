@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Chunk } from '../../src/core/chunk.ts';
-import { DOORBELL } from '../../src/data/read-buffer.ts';
+import { DOORBELL, Doorbell } from '../../src/data/doorbell.ts';
 import { RecordBuffer } from '../../src/data/record-buffer.ts';
 import { SlabPool } from '../../src/data/slab-pool.ts';
 import { type Reader, tryReaders } from './shared-slabs.ts';
@@ -18,7 +18,7 @@ class Socket implements Reader {
   readonly chunks: { chunk: Chunk; offset: number }[] = [];
   #place: Uint8Array;
 
-  constructor(pool: SlabPool, doorbell: Uint8Array, start: number) {
+  constructor(pool: SlabPool, doorbell: Doorbell, start: number) {
     this.buffer = new RecordBuffer(pool, doorbell);
     this.#start = start;
     this.#place = this.buffer.offer();
@@ -84,7 +84,7 @@ test('records of several sockets come in order, whole and unspoilt', () => {
 test('one write is one chunk, with room in front; a short one pins no slab', () => {
   const allocate = (size: number) => new Uint8Array(size);
   const pool = new SlabPool({ allocate, budget: 1e7 });
-  const socket = new Socket(pool, new Uint8Array(DOORBELL), 0);
+  const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0);
   for (const size of [100, 300_000, 50_000]) socket.receive(size);
   socket.flush();
   assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { DOORBELL } from '../../src/data/read-buffer.ts';
+import { DOORBELL, Doorbell } from '../../src/data/doorbell.ts';
 import { SlabPool } from '../../src/data/slab-pool.ts';
 
 /** A model of a socket that reads into the slabs of a pool. */
@@ -19,7 +19,7 @@ export interface Reader {
  * of it comes home. `make`: a reader whose bytes are told from others' by `start`.
  */
 export function tryReaders(
-  make: (pool: SlabPool, doorbell: Uint8Array, start: number) => Reader,
+  make: (pool: SlabPool, doorbell: Doorbell, start: number) => Reader,
   length: fc.Arbitrary<number>,
   { maxLength, numRuns }: { maxLength: number; numRuns: number },
 ): void {
@@ -36,7 +36,7 @@ export function tryReaders(
       (steps, budget) => {
         const allocate = (size: number) => new Uint8Array(size);
         const pool = new SlabPool({ allocate, budget, poison: 0xdd });
-        const doorbell = new Uint8Array(DOORBELL);
+        const doorbell = new Doorbell(new Uint8Array(DOORBELL));
         const readers = [0, 1000, 2000].map((start) => make(pool, doorbell, start));
         for (const { reader, length, flush, release } of steps) {
           readers[reader]!.receive(length);
