@@ -115,6 +115,19 @@ test('a small read pins no slab', () => {
   assert.ok(socket.chunks.every(({ chunk }) => chunk.pinned === 4096));
 });
 
+test('small reads look at the doorbell by the same view, and their copies share memory', (t) => {
+  const READS = 1_000;
+  const LENGTH = 100;
+  const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 1e7 });
+  const buffer = new ReadBuffer(pool, new Doorbell(new Uint8Array(DOORBELL)));
+  const typedArray: Uint8Array = Object.getPrototypeOf(Uint8Array.prototype);
+  const views = t.mock.method(typedArray, 'subarray');
+  const chunks = Array.from({ length: READS }, () => buffer.landed(LENGTH)!);
+  assert.ok(views.mock.callCount() <= 1, `${views.mock.callCount()} views`);
+  const blocks = new Set(chunks.map(({ bytes }) => bytes.buffer)).size;
+  assert.ok(blocks <= (READS * (HEADROOM + LENGTH)) / 8_000 + 1, `${blocks} blocks`);
+});
+
 test('a read of a whole slab, as a frame, is one chunk at the other end, and ends the burst', () => {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 64 * LARGE_SLAB });
   const doorbell = new Doorbell(new Uint8Array(DOORBELL));
