@@ -10,6 +10,8 @@ import type { Status } from './status.ts';
 
 export interface Run {
   start(): Promise<ManagedService>;
+  /** Called once all of it is up, and announced. */
+  readonly onUp?: () => void;
   readonly admin: AdminConfig | null;
   /** ms that connections have to end by themselves after the first request to stop. */
   readonly drain: number;
@@ -45,6 +47,7 @@ export async function runService(run: Run): Promise<number> {
     if (early === 'stop') return ExitStatus.done;
     if (early !== 'started') return early;
     await running.announce(run);
+    run.onUp?.();
     const end = await Promise.race([interrupts.stop, interrupts.cut]);
     if (end !== 'stop') return end;
     return await running.drain(run.drain, interrupts.cut);

@@ -1,12 +1,10 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { UsageError } from '../core/usage-error.ts';
-import { tuneV8 } from '../sys/engine.ts';
 import { ExitStatus, endProcess, tolerateClosedOutput } from '../sys/proc.ts';
 import { complain, type Io, processIo } from './io.ts';
 import { buildProgram } from './program.ts';
 
-tuneV8();
 tolerateClosedOutput();
 void main(process.argv.slice(2), processIo()).then(endProcess);
 

@@ -7,7 +7,8 @@ import { widenYoungHeap } from './young-heap.ts';
 const BUSY = 4_000;
 
 /**
- * Suits V8 to a proxy. Called first of all; a V8 that doesn't know a flag ignores it.
+ * Suits V8 to a proxy; a V8 that doesn't know a flag ignores it. To be called when all modules are loaded: Node
+ * ships its own with their code compiled, which V8 takes only while its flags are as they were then.
  *
  * The space for new objects begins with about 1 MiB a half, and would grow to 16. It stays small in a process
  * with little to do, and gets somewhat wider in a busy one (docs/adr/0019). So little is collected sooner

@@ -1,6 +1,7 @@
 import { checkExposure, isLoopback } from '../../app/admin/config.ts';
 import { type ManagedService, runService } from '../../app/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
+import { tuneV8 } from '../../sys/engine.ts';
 import { createLogger } from '../../sys/log.ts';
 import { type Io, print } from '../io.ts';
 import type { LogChoice, ServiceChoice } from '../options.ts';
@@ -22,6 +23,7 @@ export function serve(
   }
   return runService({
     start,
+    onUp: tuneV8,
     admin: listen && checkExposure({ listen, token, required: isAdminNamed }),
     drain: choice.drain,
     logger,
