@@ -7,6 +7,7 @@ import { bulk } from './measures/bulk.ts';
 import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
 import { profile } from './measures/profile.ts';
+import { startups } from './measures/startup.ts';
 import { cli, relayOnce, striped } from './peers/striper.ts';
 
 /**
@@ -43,6 +44,7 @@ export function buildMeasures(folder: string, processes: number): Measure[] {
     connections(16, { ...plain, id: 'connections' }),
     bulk({ ...tls, through: 'TLS pair', id: 'tls', way: 'push', connections: 1 }),
     bulk({ ...hop, through: 'One hop', id: 'relay', way: 'push', connections: 1 }),
+    ...startups(other, cli),
     profile(pair.contenders, pair.baseline),
   ];
 }

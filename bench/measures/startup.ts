@@ -11,27 +11,39 @@ const STARTS = 3;
 /** How soon a proxy is of use. */
 export function startup(): Measure {
   const bare = subject('node -e 0', () => ['-e', '0'], 'exit');
+  return measure('startup', 'Start-up', bare, [
+    bare,
+    subject('exit', exitArgs(cli), 'stdout'),
+    subject('entry', entryArgs(cli), 'stdout'),
+    subject('relay', (_, port) => [cli, 'relay', `127.0.0.1:${port}`, ...quiet], 'stdout'),
+  ]);
+}
+
+/** The same of two builds, by their commands. */
+export function startups(there: string, here: string): Measure[] {
+  const versus = (role: string, argsOf: (cli: string) => Arguments) => {
+    const that = subject('that build', argsOf(there), 'stdout');
+    const subjects = [that, subject('this build', argsOf(here), 'stdout')];
+    return measure(`startup-${role}`, `Start-up of ${role}`, that, subjects);
+  };
+  return [versus('exit', exitArgs), versus('entry', entryArgs)];
+}
+
+function measure(id: string, title: string, baseline: Subject, subjects: Subject[]): Measure {
   return {
-    id: 'startup',
-    title: 'Start-up',
+    id,
+    title,
     note: 'From the start of the process to the line that says it listens; for `node -e 0` to its end.',
     figures: [{ key: 'ms', title: 'ms', digits: 0 }],
-    baseline: bare.name,
-    subjects: [
-      bare,
-      subject('exit', (lab, port) => exitArgs(lab, port), 'stdout'),
-      subject('entry', (lab, port) => entryArgs(lab, port), 'stdout'),
-      subject('relay', (_, port) => [cli, 'relay', `127.0.0.1:${port}`, ...quiet], 'stdout'),
-    ],
+    baseline: baseline.name,
+    subjects,
   };
 }
 
+type Arguments = (lab: Lab, port: number) => string[];
+
 /** Times a program of Node from its start to its first line on stdout, or to its end. */
-function subject(
-  name: string,
-  args: (lab: Lab, port: number) => string[],
-  until: 'stdout' | 'exit',
-): Subject {
+function subject(name: string, args: Arguments, until: 'stdout' | 'exit'): Subject {
   return {
     name,
     needs: [],
@@ -64,12 +76,16 @@ async function time(args: readonly string[], until: 'stdout' | 'exit'): Promise<
   return ms;
 }
 
-function exitArgs(lab: Lab, port: number): string[] {
-  const to = ['--to', '127.0.0.1:9'];
-  return [cli, 'exit', `127.0.0.1:${port}`, ...to, '--key-file', keyFile(lab), ...quiet];
-}
+const exitArgs =
+  (command: string): Arguments =>
+  (lab, port) => {
+    const to = ['--to', '127.0.0.1:9'];
+    return [command, 'exit', `127.0.0.1:${port}`, ...to, '--key-file', keyFile(lab), ...quiet];
+  };
 
-function entryArgs(lab: Lab, port: number): string[] {
-  const to = ['--exit', '127.0.0.1:9'];
-  return [cli, 'entry', `127.0.0.1:${port}`, ...to, '--key-file', keyFile(lab), ...quiet];
-}
+const entryArgs =
+  (command: string): Arguments =>
+  (lab, port) => {
+    const to = ['--exit', '127.0.0.1:9'];
+    return [command, 'entry', `127.0.0.1:${port}`, ...to, '--key-file', keyFile(lab), ...quiet];
+  };
