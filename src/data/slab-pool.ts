@@ -58,7 +58,7 @@ export class SlabPool {
     this.#plenty = options.budget * LARGE_SHARE;
   }
 
-  /** A chunk with memory of its own, outside of the pool and its budget, for small reads. */
+  /** A chunk over a copy, outside of the pool and its budget, for small reads; its headroom is its own. */
   copy(bytes: Uint8Array, headroom: number): Chunk {
     const { length } = bytes;
     const copy =
