@@ -14,8 +14,11 @@ const MOST_PIECES = 64;
  * narrow again by itself.
  */
 export function widenYoungHeap(): void {
-  if (youngHeapBytes() >= WIDE) return;
-  setFlagsFromString(`--semi-space-growth-factor=${WIDE / NARROW}`);
+  const bytes = youngHeapBytes();
+  if (bytes >= WIDE) return;
+  // One that V8 has made somewhat narrower needs less, or it would get wider than it was.
+  const factor = Math.ceil(WIDE / Math.max(NARROW, bytes));
+  setFlagsFromString(`--semi-space-growth-factor=${factor}`);
   const ballast: number[][] = [];
   while (ballast.length < MOST_PIECES && youngHeapBytes() < WIDE)
     ballast.push(new Array<number>(PIECE).fill(0));

@@ -125,7 +125,8 @@ test('small reads look at the doorbell by the same view, and their copies share 
   const chunks = Array.from({ length: READS }, () => buffer.landed(LENGTH)!);
   assert.ok(views.mock.callCount() <= 1, `${views.mock.callCount()} views`);
   const blocks = new Set(chunks.map(({ bytes }) => bytes.buffer)).size;
-  assert.ok(blocks <= (READS * (HEADROOM + LENGTH)) / 8_000 + 1, `${blocks} blocks`);
+  // Some bytes at each block's end are too few, and the first one was begun before.
+  assert.ok(blocks <= (READS * (HEADROOM + LENGTH)) / 8_000 + 2, `${blocks} blocks`);
 });
 
 test('a read of a whole slab, as a frame, is one chunk at the other end, and ends the burst', () => {
