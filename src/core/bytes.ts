@@ -39,8 +39,8 @@ export class Blocks {
 const brief = new Blocks(16 * 1024, 4 * 1024);
 
 /**
- * Memory of `length` bytes for what is soon written and then forgotten. Its content does not matter. What
- * waits for an acknowledgement would keep a whole block, and needs memory of its own.
+ * Memory of `length` bytes for what is soon written and then forgotten. Its content does not matter. What may
+ * wait for long would keep one of the large blocks here.
  */
 export function shortLived(length: number): Uint8Array {
   return brief.cut(length);

@@ -10,7 +10,7 @@ const MOST_PIECES = 64;
 
 /**
  * Makes V8's space for new objects wide, if it isn't. V8 does that only when much has survived collections,
- * so something does for a moment: ballast. It takes 2 or 3 ms. Where little is allocated, V8 makes the space
+ * so something does for a moment: ballast. It takes some ms. Where little is allocated, V8 makes the space
  * narrow again by itself.
  */
 export function widenYoungHeap(): void {

@@ -21,6 +21,18 @@ test('prints what is bound, stops on SIGTERM once the last connection has ended'
   assert.equal(world.listeners, 0);
 });
 
+test('what is for a service that is up is called once all is announced, and never without one', async () => {
+  const world = new World();
+  const onUp = () => {
+    world.story.push('up');
+    world.signal('SIGQUIT');
+  };
+  assert.equal(await world.run({ onUp }), 131);
+  assert.deepEqual(world.story, ['listening on 127.0.0.1:1', 'up', 'close']);
+  const other = new World();
+  await other.run({ onUp: () => assert.fail(), start: () => Promise.reject(new Error('no')) });
+});
+
 test('cuts what is left when the time to drain is over: 5', async () => {
   const world = new World();
   const status = world.run({ drain: 20 });
