@@ -1,7 +1,8 @@
 import type { Channel } from './channel.ts';
 import { Copies } from './copies.ts';
 import type { Lane } from './lane.ts';
-import { bestLane, type Transmitter } from './transmitter.ts';
+import { bestLane } from './scheduler.ts';
+import type { Transmitter } from './transmitter.ts';
 
 /** A silence shorter than this is no news, ms. */
 const SUSPECT_MIN = 150;

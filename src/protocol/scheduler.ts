@@ -59,6 +59,22 @@ export function hasRoom(lane: Lane, isSparse: boolean): boolean {
     : lane.inFlight + path.chunk / 2 <= Math.min(path.cap, lane.bulkLimit);
 }
 
+/** The lane on which `bytes` arrive first; a doubtful one if there is no other. */
+export function bestLane(lanes: readonly Lane[], bytes: number, now: number): Lane | null {
+  let best: Lane | null = null;
+  let bestEta = Number.POSITIVE_INFINITY;
+  for (const lane of lanes) {
+    if (!lane.port.writable) continue;
+    const penalty = lane.health === 'good' && !lane.isDraining ? 0 : 1e6;
+    const eta = lane.eta(bytes, now) + penalty;
+    if (eta < bestEta) {
+      best = lane;
+      bestEta = eta;
+    }
+  }
+  return best;
+}
+
 /**
  * The earliest estimated arrival among lanes below their caps. Frames sent in order of arrival
  * arrive in order, so the reorder buffer stays small (STMS, ATC 2018). Two checks keep slow lanes

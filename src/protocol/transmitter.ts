@@ -1,21 +1,20 @@
 import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import { OnceQueue } from '../data/once-queue.ts';
+import { sendAcks } from './acks.ts';
 import { type Channel, ChannelQueue } from './channel.ts';
 import { sendData } from './data-frame.ts';
 import { Express } from './express.ts';
 import { encodeSessionWindow, encodeWindow, HEADER_BYTES } from './frame.ts';
 import type { Lane } from './lane.ts';
 import type { ReceiveWindow } from './receive-window.ts';
-import { hasRoom, isOpen, type Scheduler } from './scheduler.ts';
+import { bestLane, hasRoom, isOpen, type Scheduler } from './scheduler.ts';
 import { Control, type Item, type Segment } from './segment.ts';
 
 /** What a bulk channel may send before the next one's turn, at least. */
 const QUANTUM = 16 * 1024;
 /** Ranges to be sent again that are passed over, per turn, for want of a lane. */
 const AGAIN_SKIPS = 16;
-/** An acknowledgement takes a faster lane when its own has this much queued, ms. */
-const ACK_QUEUE = 20;
 
 /**
  * What leaves a session, and in which order:
@@ -146,7 +145,7 @@ export class Transmitter {
     if (this.#again.length > 0) isWaiting = !this.#sendAgain(this.#again, lanes, now) || isWaiting;
     if (this.#sparse.length > 0) isWaiting = !this.#sendSparse(lanes, now) || isWaiting;
     if (this.#bulk.length > 0) isWaiting = !this.#sendBulk(lanes, now) || isWaiting;
-    this.#sendAcks(lanes, now);
+    sendAcks(lanes, now);
     return isWaiting;
   }
 
@@ -359,42 +358,10 @@ export class Transmitter {
   send(segment: Segment, lane: Lane, now: number): void {
     sendData(segment, lane, now);
   }
-
-  #sendAcks(lanes: readonly Lane[], now: number): void {
-    for (const lane of lanes) {
-      if (!lane.owesAck) continue;
-      if (!lane.isAckDue(now) && !(lane.hasOutbox && isOpen(lane))) continue;
-      const carrier = this.#ackCarrier(lane, lanes, now);
-      if (carrier === null) return;
-      carrier.postUntracked(lane.takeAck(now));
-    }
-  }
-
-  #ackCarrier(lane: Lane, lanes: readonly Lane[], now: number): Lane | null {
-    const queued = lane.path.arrival(lane.inFlight, 0) - lane.path.minRtt / 2;
-    if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;
-    return bestLane(lanes, HEADER_BYTES, now) ?? (lane.port.writable ? lane : null);
-  }
 }
 
 /** True if the lane takes no more bulk, and that is because of its route. */
 function isFullBySelf(lane: Lane): boolean {
   if (lane.isPaced || lane.path.isProbing) return false;
   return !lane.port.writable || !hasRoom(lane, false);
-}
-
-/** The lane on which `bytes` arrive first; a doubtful one if there is no other. */
-export function bestLane(lanes: readonly Lane[], bytes: number, now: number): Lane | null {
-  let best: Lane | null = null;
-  let bestEta = Number.POSITIVE_INFINITY;
-  for (const lane of lanes) {
-    if (!lane.port.writable) continue;
-    const penalty = lane.health === 'good' && !lane.isDraining ? 0 : 1e6;
-    const eta = lane.eta(bytes, now) + penalty;
-    if (eta < bestEta) {
-      best = lane;
-      bestEta = eta;
-    }
-  }
-  return best;
 }
