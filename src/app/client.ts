@@ -40,7 +40,7 @@ export class StriperClient {
     return this.#uplink.status();
   }
 
-  /** Ends the session; connections are reset. */
+  /** Ends the session. Connections are reset, but for those of which everything has arrived at both ends. */
   close(): void {
     this.#uplink.close();
   }

@@ -191,9 +191,9 @@ export class Downlinks {
         onClosed: (reason, detail) => {
           downlink.orphan?.cancel();
           this.#sessions.delete(id);
-          this.#memory.giveSessionWindow(window);
           this.#logger.info('session over', { session: name, cause: `${reason}: ${detail}` });
         },
+        onEmptied: () => this.#memory.giveSessionWindow(window),
       },
     );
     const resume = Math.min(this.#config.resume, joined.peer.resume);

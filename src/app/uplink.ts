@@ -180,7 +180,8 @@ export class Uplink {
         onLaneEnd: (lane, cause) => this.#onLaneEnd(lane, cause),
         onLaneSilent: (lane) => this.#keeper.replace(lane),
         onGoAway: () => this.#logger.info('the exit takes no more connections', { session: name }),
-        onClosed: (reason, detail) => this.#onClosed(trunk, window, `${reason}: ${detail}`),
+        onClosed: (reason, detail) => this.#onClosed(trunk, `${reason}: ${detail}`),
+        onEmptied: () => this.#memory.giveSessionWindow(window),
       },
     );
     const resume = Math.min(this.#config.resume, joined.peer.resume);
@@ -214,8 +215,7 @@ export class Uplink {
     });
   }
 
-  #onClosed(trunk: Trunk, window: number, cause: string): void {
-    this.#memory.giveSessionWindow(window);
+  #onClosed(trunk: Trunk, cause: string): void {
     if (this.#current?.trunk !== trunk) return;
     this.#logger.warn('session over', { session: sessionName(this.#current.ticket.id), cause });
     this.#current = null;

@@ -16,8 +16,10 @@ export interface TrunkHandler {
   /** See `LanesHandler`. */
   onLaneSilent?(lane: Lane): void;
   onGoAway(): void;
-  /** The session is over and holds nothing any more. */
+  /** The session is over. Channels that are complete may still have readers. */
   onClosed(reason: ReasonName, detail: string): void;
+  /** The session, over before, holds nothing any more. Called once. */
+  onEmptied?(): void;
 }
 
 /** Bytes that make a frame by themselves, so that it need not wait for others. */
@@ -45,6 +47,7 @@ export class Trunk {
   #timerAt = Number.POSITIVE_INFINITY;
   #isTurnArmed = false;
   #isDirty = false;
+  #isEmptied = false;
   /** Lanes that have been let go and have not ended yet. */
   readonly #lingering = new Set<LanePipe>();
   #lingerTimer: Timer | null = null;
@@ -108,7 +111,7 @@ export class Trunk {
     this.kick();
   }
 
-  /** Ends the session: the peer is told, applications are reset. */
+  /** Ends the session and tells the peer; see `Session.end`. */
   close(reason: ReasonName): void {
     this.session.close(reason, this.#clock.now());
   }
@@ -157,6 +160,7 @@ export class Trunk {
       if (this.session.hasDeliverable || this.#isDirty) this.#armTurn();
     }
     this.#armTimer(now);
+    if (this.session.isEmptied) this.#onEmptied();
   };
 
   #armTimer(now: number): void {
@@ -212,6 +216,13 @@ export class Trunk {
     for (const pipe of this.#pipes.values()) this.#letGo(pipe);
     this.#pipes.clear();
     this.#handler.onClosed(reason, detail);
+    this.#armTurn();
+  }
+
+  #onEmptied(): void {
+    if (this.#isEmptied) return;
+    this.#isEmptied = true;
+    this.#handler.onEmptied?.();
   }
 
   /** Ends a lane in good order. A peer that does not end its side in return is not waited for. */

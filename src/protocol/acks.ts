@@ -16,6 +16,14 @@ export function sendAcks(lanes: readonly Lane[], now: number): void {
   }
 }
 
+/**
+ * Says again, on this lane, what has been received on each: what follows on it must not overtake an
+ * acknowledgement that another lane carries.
+ */
+export function repeatAcks(lanes: readonly Lane[], carrier: Lane, now: number): void {
+  for (const lane of lanes) carrier.postUntracked(lane.takeAck(now));
+}
+
 function carrierOf(lane: Lane, lanes: readonly Lane[], now: number): Lane | null {
   const queued = lane.path.arrival(lane.inFlight, 0) - lane.path.minRtt / 2;
   if (lane.health === 'good' && lane.port.writable && queued < ACK_QUEUE) return lane;

@@ -76,6 +76,12 @@ export class Channel {
     return this.send.state === 'done' && this.receive.state === 'done';
   }
 
+  /** All bytes of both directions are where they should be, though some may wait for this end's reader. */
+  get isComplete(): boolean {
+    const { send, receive } = this;
+    return send.state === 'done' && (receive.state === 'done' || receive.hasAll);
+  }
+
   detach(): void {
     this.handler = nobody;
   }

@@ -34,7 +34,7 @@ export class ReceiveHalf {
     this.window = new ReceiveWindow(window);
   }
 
-  /** All bytes below this have arrived. */
+  /** All bytes below this have been delivered. */
   get next(): number {
     return this.#assembler.next;
   }
@@ -53,6 +53,11 @@ export class ReceiveHalf {
 
   get isAtEnd(): boolean {
     return this.finalOffset !== null && this.#assembler.next === this.finalOffset;
+  }
+
+  /** All of it has arrived, be it held or delivered: what is held never overlaps, nor begins before `next`. */
+  get hasAll(): boolean {
+    return this.next + this.heldBytes === this.finalOffset;
   }
 
   /**

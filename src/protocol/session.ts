@@ -44,7 +44,7 @@ export interface SessionHandler extends LanesHandler, RoomHandler {
   onOpen(channel: Channel, target: Uint8Array): void;
   /** The peer accepts no more channels. */
   onGoAway(): void;
-  /** The session is over; all channels have heard of it. */
+  /** The session is over; all channels that are not complete have heard of it. */
   onClosed(reason: ReasonName, detail: string): void;
 }
 
@@ -60,11 +60,11 @@ export interface SessionHandler extends LanesHandler, RoomHandler {
  * After inputs and verbs, call `transmit(now)`, then `deliver(now)`, then look at `nextDeadline(now)`.
  */
 export class Session {
+  readonly options: SessionOptions;
   readonly channels = new Channels();
   readonly delivery: Delivery;
   readonly dispatch: Dispatch;
   readonly transmitter: Transmitter;
-  readonly #options: SessionOptions;
   readonly #handler: SessionHandler;
   readonly #window: ReceiveWindow;
   readonly #lanes: Lanes;
@@ -76,7 +76,7 @@ export class Session {
   #isPeerGoingAway = false;
 
   constructor(options: SessionOptions, handler: SessionHandler) {
-    this.#options = options;
+    this.options = options;
     this.#handler = handler;
     this.#window = new ReceiveWindow(options.sessionWindow, (size) => size * SESSION_SHARE);
     this.transmitter = new Transmitter(options.scheduler, this.#window, options.peerSessionWindow);
@@ -95,6 +95,11 @@ export class Session {
 
   get isClosed(): boolean {
     return this.#closed !== null;
+  }
+
+  /** Over, and all that had arrived in full has been read. */
+  get isEmptied(): boolean {
+    return this.#closed !== null && this.channels.active === 0;
   }
 
   /** True when `open` makes sense. */
@@ -145,9 +150,7 @@ export class Session {
       if (decoder.frames !== frames) lane.frameEndedAt = now;
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      this.#post(FrameType.SESSION_CLOSE, 0, error.reason);
-      this.transmitter.transmit(this.lanes, now);
-      this.end(error.reason, `lane ${lane.id}: ${error.message}`);
+      this.close(error.reason, now, `lane ${lane.id}: ${error.message}`);
     }
   }
 
@@ -186,7 +189,7 @@ export class Session {
   /** Opens a channel; bytes may be written at once and leave with it. `target`: UTF-8, empty for the exit's own. */
   open(target: Uint8Array, handler: ChannelHandler): Channel {
     assert(
-      this.#options.role === 'entry' && this.isOpen,
+      this.options.role === 'entry' && this.isOpen,
       'only an open entry session opens channels',
     );
     const id = this.channels.takeId();
@@ -243,6 +246,7 @@ export class Session {
     if (channel.isReset) return;
     this.#post(FrameType.STOP, channel.id, reason, channel);
     this.delivery.discard(channel);
+    this.removeIfDone(channel);
   }
 
   pause(channel: Channel): void {
@@ -262,19 +266,15 @@ export class Session {
     this.#post(FrameType.GOAWAY, 0, 'SHUTDOWN');
   }
 
-  /** Ends the session: the peer is told, all channels are reset. */
-  close(reason: ReasonName, now: number): void {
+  /** Ends the session, as `end` does, and tells the peer. */
+  close(reason: ReasonName, now: number, detail: string = Reason[reason].text): void {
     if (this.#closed !== null) return;
-    this.#post(FrameType.SESSION_CLOSE, 0, reason);
-    this.transmitter.transmit(this.lanes, now);
-    this.end(reason, Reason[reason].text);
+    const frame = encodeReason(FrameType.SESSION_CLOSE, 0, Reason[reason].code);
+    this.transmitter.conclude(new Control('other', frame), this.lanes, now);
+    this.end(reason, detail);
   }
 
   // What frames mean; called by Inbound.
-
-  get options(): SessionOptions {
-    return this.#options;
-  }
 
   get isGoingAway(): boolean {
     return this.#isGoingAway;
@@ -334,26 +334,30 @@ export class Session {
 
   // The rest.
 
-  /** The session is over, without a word to the peer. */
+  /**
+   * The session is over, without a word to the peer. Channels are reset, but for those that are complete:
+   * they need the peer no more, and end when their readers have taken what has arrived.
+   */
   end(reason: ReasonName, detail: string): void {
     if (this.#closed !== null) return;
     this.#closed = reason;
     for (const channel of [...this.channels]) {
+      if (channel.isComplete) continue;
       this.#abandon(channel);
       this.channels.remove(channel);
+      this.#owed.delete(channel);
       const { handler } = channel;
       channel.detach();
       handler.onReset(reason === 'SHUTDOWN' ? 'GOING_AWAY' : reason);
     }
     this.#lanes.clear();
-    this.#owed.clear();
     this.dispatch.clear();
     this.#handler.onClosed(reason, detail);
   }
 
   #newChannel(id: number, isKnown: boolean): Channel {
     const channel = new Channel(id, {
-      sendLimit: this.#options.peerInitialWindow,
+      sendLimit: this.options.peerInitialWindow,
       receiveWindow: this.delivery.firstWindow(),
       isKnown,
     });

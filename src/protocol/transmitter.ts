@@ -1,7 +1,7 @@
 import { ZERO } from '../core/zero.ts';
 import { Deque } from '../data/deque.ts';
 import { OnceQueue } from '../data/once-queue.ts';
-import { sendAcks } from './acks.ts';
+import { repeatAcks, sendAcks } from './acks.ts';
 import { type Channel, ChannelQueue } from './channel.ts';
 import { sendData } from './data-frame.ts';
 import { Express } from './express.ts';
@@ -136,6 +136,16 @@ export class Transmitter {
       if (lane.hasOutbox) lane.flush();
     }
     return isWaiting;
+  }
+
+  /** Sends the last frame of the session, behind all else: a peer reads nothing after it, on no lane. */
+  conclude(last: Control, lanes: readonly Lane[], now: number): void {
+    this.transmit(lanes, now);
+    const lane = bestLane(lanes, HEADER_BYTES, now);
+    if (lane === null) return;
+    repeatAcks(lanes, lane, now);
+    this.carry(last, lane, now);
+    lane.flush();
   }
 
   #transmitAll(lanes: readonly Lane[], now: number): boolean {

@@ -246,7 +246,7 @@ export class Pair {
       assert.ok(budget.used >= 0, 'the budget is not overdrawn');
       // What the other end's writers hold lies in this end's slabs or their own.
       assert.ok(slabs.outBytes <= 4 * SESSION_WINDOW + 2 * budget.limit, 'pinned memory');
-      if (session.isClosed) assertEmpty(end);
+      if (session.isClosed) assertClosed(end);
     }
   }
 
@@ -311,6 +311,29 @@ export class Pair {
 
   #other(end: End): End {
     return end === this.entry ? this.exit : this.entry;
+  }
+}
+
+/** A session that is over wants nothing any more; only readers of complete channels may keep something. */
+function assertClosed({ session, budget, slabs, now }: End): void {
+  assert.equal(budget.used, 0, 'the send budget is given back');
+  assert.equal(session.nextDeadline(now), Number.POSITIVE_INFINITY, 'no timer is wanted');
+  for (const channel of session.channels) {
+    assert.ok(channel.isComplete && !channel.isReset, `channel ${channel.id} is left`);
+  }
+  assert.equal(session.isEmptied, session.channels.active === 0);
+  if (session.isEmptied) slabs.assertAllHome();
+}
+
+/** The readers of what is left take all of it. */
+export function readOut(end: End): void {
+  const { session } = end;
+  assertClosed(end);
+  // A reader may pause again with each piece, but not for ever.
+  for (let turns = 0; !session.isEmptied; turns += 1) {
+    assert.ok(turns < 1_000, 'what is left comes to its end');
+    for (const channel of session.channels) session.resume(channel);
+    end.settle();
   }
 }
 

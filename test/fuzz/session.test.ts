@@ -6,7 +6,7 @@ import type { End } from './end.ts';
 import { likelyFrames } from './frames.ts';
 import { fuzz } from './fuzz.ts';
 import { mutate, noise, shred } from './mutate.ts';
-import { assertEmpty, Pair } from './pair.ts';
+import { assertEmpty, Pair, readOut } from './pair.ts';
 
 fuzz('a pair that is left alone carries every byte, and gives all back', (random) => {
   const pair = new Pair(random, random.int(1, 4));
@@ -78,6 +78,7 @@ function closeBoth(pair: Pair): void {
   for (const end of pair.ends) {
     end.session.close('SHUTDOWN', end.now);
     end.settle();
+    readOut(end);
     assertEmpty(end);
   }
 }

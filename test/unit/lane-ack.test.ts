@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeOpen } from '../../src/protocol/frame.ts';
 import { End } from '../fuzz/end.ts';
-import type { Told } from '../prop/naive-decoder.ts';
+import { decodeNaively, type Told } from '../prop/naive-decoder.ts';
 import { concat, dataFrame } from '../prop/wire.ts';
 
 const open = encodeOpen(1, 65_536, new Uint8Array(0));
@@ -24,6 +24,24 @@ test('an acknowledgement that took another lane is repeated when that lane is lo
   end.dropLane(other!);
   end.pass(10);
   assert.deepEqual(acks(end.said()), [[1, received]], 'the peer must not wait for ever');
+});
+
+test('the end of a session stands behind an acknowledgement of every lane, sent before or not', () => {
+  const end = new End('exit', 2);
+  const [one, two] = end.session.lanes;
+  end.receive(concat([open, dataFrame(1, 0, new Uint8Array(9))]), one);
+  end.settle();
+  end.pass(10);
+  end.said();
+  end.receive(dataFrame(1, 9, new Uint8Array(99)), two);
+  end.session.close('SHUTDOWN', end.now);
+  const told = [...end.ports.values()].map((port) => decodeNaively(port.take()));
+  const last = told.find((frames) => frames.some((frame) => 'type' in frame && frame.type === 7));
+  assert.deepEqual(acks(last!.slice(-3)), [
+    [1, one!.receivedBytes],
+    [2, two!.receivedBytes],
+  ]);
+  assert.deepEqual(last!.at(-1), { kind: 'frame', type: 7, id: 0, body: '0020' });
 });
 
 /** Lanes and byte counts of the acknowledgements. */
