@@ -2,16 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
+import { Backoff } from '../data/backoff.ts';
 import type { Joined } from '../io/lane-handshake.ts';
 import { LaneRefused, type SessionTicket } from '../io/lane-handshake.ts';
 import type { Pipe } from '../io/pipe.ts';
+import { nodeClock } from '../loop/node-clock.ts';
 import type { Lane } from '../protocol/lane.ts';
-
-/** The pause before a redial grows from the first to the second, ms; to the third after a minute of failures. */
-const FIRST_PAUSE = 100;
-const MAX_PAUSE = 1_000;
-const LONG_PAUSE = 10_000;
-const LONG_AFTER = 60_000;
 
 /** How long a lane that is silent may go on being so once its understudy is up, ms. */
 const AUDITION = 1_000;
@@ -135,8 +131,10 @@ export class LaneKeeper {
       slot.understudy = null;
       if (up === null) continue;
       slot.setUp(up.lane);
+      slot.backoff.onSuccess(nodeClock.now());
       await up.ended;
       slot.lane = null;
+      slot.backoff.onEnd(nodeClock.now());
     }
   }
 
@@ -148,6 +146,9 @@ export class LaneKeeper {
     if (isChosen && slot.lane === lane) this.#sink.drop(lane);
     if (!isChosen && up !== null) this.#sink.drain(up.lane);
     if (isChosen) return up;
+    // Either the lane speaks again, or the understudy has ended by itself.
+    if (!isWanted()) slot.backoff.onSuccess(nodeClock.now());
+    else if (up !== null) slot.backoff.onFailure(nodeClock.now());
     slot.understudy = null;
     return null;
   }
@@ -170,9 +171,10 @@ export class LaneKeeper {
   /** Tries until a lane is up; null if the slot is stopped or no lane is wanted any more. */
   async #persist(slot: Slot, isWanted: () => boolean): Promise<RaisedLane | null> {
     const { signal } = slot.stop;
-    const since = Date.now();
-    let pause = FIRST_PAUSE;
     while (!signal.aborted && isWanted()) {
+      const pause = slot.backoff.pause(Math.random(), nodeClock.now());
+      if (pause > 0) await delay(pause, undefined, { signal }).catch(() => {});
+      if (signal.aborted || !isWanted()) break;
       try {
         const up = await this.#raise(slot, isWanted);
         if (up !== null) return up;
@@ -180,10 +182,7 @@ export class LaneKeeper {
         if (signal.aborted) break;
         this.#note(slot, error);
       }
-      const most = Date.now() - since > LONG_AFTER ? LONG_PAUSE : MAX_PAUSE;
-      // Half fixed, half chance: lanes that fell together do not all come back in the same moment.
-      await delay(pause / 2 + (Math.random() * pause) / 2, undefined, { signal }).catch(() => {});
-      pause = Math.min(most, pause * 2);
+      slot.backoff.onFailure(nodeClock.now());
     }
     return null;
   }
@@ -249,6 +248,7 @@ export class LaneKeeper {
 class Slot {
   readonly route: Route;
   readonly stop = new AbortController();
+  readonly backoff = new Backoff();
   readonly up: Promise<Lane>;
   lane: Lane | null = null;
   /** What is to follow a lane that is silent, while that is being found out. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LaneKeeper, type LaneSink, type LaneSource } from '../../src/app/lane-keeper.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { Joined, SessionTicket } from '../../src/io/lane-handshake.ts';
@@ -16,6 +17,8 @@ const settings = { sessionWindow: 1e6, initialWindow: 1e5, maxChannels: 10, resu
 class Bench {
   isReachable = true;
   dials = 0;
+  /** Whoever is at the other end takes each lane, and drops it at once. */
+  isDropping = false;
   readonly silent = new Set<Lane>();
   readonly up: Lane[] = [];
   readonly #ends = new Map<Lane, () => void>();
@@ -47,6 +50,7 @@ class Bench {
   }
 
   end(lane: Lane): void {
+    if (!this.up.includes(lane)) return;
     this.up.splice(this.up.indexOf(lane), 1);
     this.#ends.get(lane)!();
   }
@@ -60,10 +64,20 @@ class Bench {
     );
   }
 
+  async dialled(times: number, limit = 5_000): Promise<void> {
+    await until(
+      () => this.dials >= times,
+      limit,
+      () => `${this.dials} dials, not ${times}`,
+    );
+  }
+
   #onLane(joined: Joined): { lane: Lane; ended: Promise<void> } {
     const lane = new Lane(joined.lane, { writable: true, send: (chunk) => chunk.release() }, 0);
     this.up.push(lane);
-    return { lane, ended: new Promise((resolve) => this.#ends.set(lane, resolve)) };
+    const ended = new Promise<void>((resolve) => this.#ends.set(lane, resolve));
+    if (this.isDropping) this.end(lane);
+    return { lane, ended };
   }
 }
 
@@ -104,11 +118,7 @@ test('a silent lane that ends leaves its place to the understudy that is being d
   bench.silent.add(lane);
   bench.isReachable = false;
   bench.keeper.replace(lane);
-  await until(
-    () => bench.dials >= 3,
-    5_000,
-    () => `${bench.dials} dials`,
-  );
+  await bench.dialled(3);
   bench.end(lane);
   bench.isReachable = true;
   await bench.has(2);
@@ -124,4 +134,36 @@ test('a lane that is retired takes its understudy along', async (t) => {
   bench.end(lane);
   await bench.has();
   assert.equal(bench.keeper.wanted, 0);
+});
+
+test('lanes that are dropped as soon as they are up are dialled after pauses, as if they had failed', async (t) => {
+  const bench = new Bench(t);
+  bench.isDropping = true;
+  const start = performance.now();
+  await bench.keeper.add();
+  await bench.dialled(5);
+  // At least 50, 100, 200 and 400 ms; timers may be early by one.
+  assert.ok(performance.now() - start > 740, `5 dials in ${performance.now() - start} ms`);
+
+  bench.isDropping = false;
+  await bench.dialled(6);
+  await delay(1_100);
+  const [lane] = bench.up;
+  bench.end(lane!);
+  await bench.dialled(7, 40);
+});
+
+test('understudies that are dropped as soon as they are up are dialled after pauses, too', async (t) => {
+  const bench = new Bench(t);
+  const lane = await bench.keeper.add();
+  await delay(1_100);
+  bench.silent.add(lane);
+  bench.isDropping = true;
+  const start = performance.now();
+  const asking = setInterval(() => bench.keeper.replace(lane), 1);
+  t.after(() => clearInterval(asking));
+  await bench.dialled(5);
+  // The first at once, the others after at least 50, 100 and 200 ms.
+  assert.ok(performance.now() - start > 340, `4 dials in ${performance.now() - start} ms`);
+  assert.deepEqual(bench.up, [lane]);
 });
