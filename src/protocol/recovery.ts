@@ -111,7 +111,7 @@ export class Recovery {
   }
 
   #judge(lane: Lane, lanes: readonly Lane[], now: number): void {
-    const limit = patience(lane);
+    const limit = doubtAfter(lane);
     if (!lane.isOverdue(now) && lane.silence(now) <= limit) return;
     let witness = Number.NEGATIVE_INFINITY;
     for (const other of lanes) {
@@ -151,7 +151,7 @@ export class Recovery {
   #keepAlive(lane: Lane, now: number): void {
     const silence = now - lane.lastReceivedAt;
     if (silence > SILENT) this.#actions.giveUp(lane);
-    else if (!lane.hasFlights && silence > patienceWith(lane)) {
+    else if (!lane.hasFlights && silence > keepAliveAfter(lane)) {
       lane.askedAt = now;
       this.#actions.ping(lane, now);
     }
@@ -173,19 +173,19 @@ export class Recovery {
 export function keepAliveDeadline(lanes: readonly Lane[]): number {
   let deadline = Number.POSITIVE_INFINITY;
   for (const lane of lanes) {
-    const silence = lane.hasFlights ? SILENT : patienceWith(lane);
+    const silence = lane.hasFlights ? SILENT : keepAliveAfter(lane);
     deadline = Math.min(deadline, lane.lastReceivedAt + silence + 1);
   }
   return deadline;
 }
 
 /** How long an idle lane may be silent before it is asked for a sign of life, ms. */
-function patienceWith(lane: Lane): number {
+function keepAliveAfter(lane: Lane): number {
   return lane.lastDataAt > lane.askedAt ? QUIET : KEEPALIVE;
 }
 
 /** How long a lane may be silent before it is doubted, ms. */
-function patience(lane: Lane): number {
+function doubtAfter(lane: Lane): number {
   const { path } = lane;
   return Math.max(
     path.isKnown ? SUSPECT_MIN : SUSPECT_UNKNOWN,
