@@ -182,7 +182,7 @@ export class LaneKeeper {
         if (signal.aborted) break;
         this.#note(slot, error);
       }
-      slot.backoff.onFailure(nodeClock.now());
+      if (isWanted()) slot.backoff.onFailure(nodeClock.now());
     }
     return null;
   }
