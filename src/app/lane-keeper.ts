@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
-import { Backoff } from '../data/backoff.ts';
 import type { Joined } from '../io/lane-handshake.ts';
 import { LaneRefused, type SessionTicket } from '../io/lane-handshake.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { nodeClock } from '../loop/node-clock.ts';
 import type { Lane } from '../protocol/lane.ts';
+import { Backoff } from './backoff.ts';
 
 /** How long a lane that is silent may go on being so once its understudy is up, ms. */
 const AUDITION = 1_000;
@@ -171,20 +171,19 @@ export class LaneKeeper {
   /** Tries until a lane is up; null if the slot is stopped or no lane is wanted any more. */
   async #persist(slot: Slot, isWanted: () => boolean): Promise<RaisedLane | null> {
     const { signal } = slot.stop;
-    while (!signal.aborted && isWanted()) {
+    for (;;) {
       const pause = slot.backoff.pause(Math.random(), nodeClock.now());
       if (pause > 0) await delay(pause, undefined, { signal }).catch(() => {});
-      if (signal.aborted || !isWanted()) break;
+      if (signal.aborted || !isWanted()) return null;
       try {
         const up = await this.#raise(slot, isWanted);
         if (up !== null) return up;
       } catch (error) {
-        if (signal.aborted) break;
+        if (signal.aborted) return null;
         this.#note(slot, error);
       }
       if (isWanted()) slot.backoff.onFailure(nodeClock.now());
     }
-    return null;
   }
 
   /** Brings up one lane; null if it is not wanted any more. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../src/data/backoff.ts';
+import { Backoff } from '../../src/app/backoff.ts';
 
 /** The shortest and the longest pause. */
 function range(backoff: Backoff, now: number): [number, number] {

@@ -87,6 +87,13 @@ class World {
     assert.ok(this.apps[end].isDone, `the ${end} heard ${this.apps[end].heard}`);
   }
 
+  /** Both applications say all that they have to say; only the one at that end reads, until it is done. */
+  exchange(reader: 'entry' | 'exit'): void {
+    this.apps[reader].pipe.resume();
+    for (const app of Object.values(this.apps)) app.say(SIZE);
+    this.finish(reader);
+  }
+
   rest(): void {
     this.clock.runUntil(this.clock.now() + 5_000);
   }
@@ -122,9 +129,7 @@ for (const [leaver, stayer] of [
   test(`the ${leaver} leaves when its connections have ended: the ${stayer} still reads what has arrived`, () => {
     const world = new World();
     const { apps, trunks, news } = world;
-    apps[leaver].pipe.resume();
-    for (const app of Object.values(apps)) app.say(SIZE);
-    world.finish(leaver);
+    world.exchange(leaver);
     trunks[leaver].close('SHUTDOWN');
     world.rest();
     assert.deepEqual(apps[stayer].heard, ['fin acked']);
@@ -165,9 +170,7 @@ for (const [leaver, stayer] of [
 test('all lanes are lost for good: what has arrived in full is read', () => {
   const world = new World();
   const { apps, trunks, news } = world;
-  apps.entry.pipe.resume();
-  for (const app of Object.values(apps)) app.say(SIZE);
-  world.finish('entry');
+  world.exchange('entry');
   world.rest();
   trunks.exit.session.end('LANES_LOST', 'no lane for 60 s');
   assert.deepEqual(news.exit, ['LANES_LOST']);
@@ -179,9 +182,7 @@ test('all lanes are lost for good: what has arrived in full is read', () => {
 test('an application that gives up what it has not read frees the session that is over', () => {
   const world = new World();
   const { apps, trunks, news } = world;
-  apps.entry.pipe.resume();
-  for (const app of Object.values(apps)) app.say(SIZE);
-  world.finish('entry');
+  world.exchange('entry');
   trunks.entry.close('SHUTDOWN');
   world.rest();
   assert.deepEqual(news.exit, ['SHUTDOWN']);
