@@ -146,7 +146,7 @@ export class LaneKeeper {
     if (isChosen && slot.lane === lane) this.#sink.drop(lane);
     if (!isChosen && up !== null) this.#sink.drain(up.lane);
     if (isChosen) return up;
-    // Either the lane speaks again, or the understudy has ended by itself.
+    // The lane speaks again; or the understudy did no better, or has ended by itself.
     if (!isWanted()) slot.backoff.onSuccess(nodeClock.now());
     else if (up !== null) slot.backoff.onFailure(nodeClock.now());
     slot.understudy = null;

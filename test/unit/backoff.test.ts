@@ -31,14 +31,14 @@ test('after a minute of failures, pauses grow on to ten seconds', () => {
 
 test('a success that lasts for a second ends the failures, from then on', () => {
   const backoff = new Backoff();
-  for (let count = 0; count < 6; count += 1) backoff.onFailure(0);
-  backoff.onSuccess(500);
-  assert.deepEqual(range(backoff, 1_499), [500, 1_000]);
-  assert.deepEqual(range(backoff, 1_500), [0, 0]);
+  for (let now = 0; now <= 69_000; now += 1_000) backoff.onFailure(now);
+  backoff.onSuccess(69_100);
+  assert.deepEqual(range(backoff, 70_099), [3_901, 8_901]);
+  assert.deepEqual(range(backoff, 70_100), [0, 0]);
   // What fails beside it counts anew.
-  backoff.onFailure(1_600);
-  backoff.onFailure(9_000);
-  assert.deepEqual(range(backoff, 9_000), [100, 200]);
+  backoff.onFailure(70_200);
+  backoff.onFailure(79_000);
+  assert.deepEqual(range(backoff, 79_000), [100, 200]);
 });
 
 test('a success that does not last is one more failure; one that did is none', () => {
@@ -46,8 +46,19 @@ test('a success that does not last is one more failure; one that did is none', (
   backoff.onFailure(0);
   backoff.onSuccess(100);
   backoff.onEnd(1_099);
-  assert.deepEqual(range(backoff, 60_000), [100, 200]);
-  backoff.onSuccess(60_000);
-  backoff.onEnd(61_000);
-  assert.deepEqual(range(backoff, 61_000), [0, 0]);
+  assert.deepEqual(range(backoff, 1_099), [100, 200]);
+  backoff.onSuccess(1_200);
+  backoff.onEnd(2_200);
+  assert.deepEqual(range(backoff, 2_200), [0, 0]);
+});
+
+test('a pause is counted from its failure, and a minute without one ends the failures', () => {
+  const backoff = new Backoff();
+  for (let count = 0; count < 3; count += 1) backoff.onFailure(0);
+  assert.deepEqual(range(backoff, 150), [50, 250]);
+  assert.deepEqual(range(backoff, 400), [0, 0]);
+  backoff.onFailure(60_000);
+  assert.deepEqual(range(backoff, 60_000), [400, 800]);
+  backoff.onFailure(120_001);
+  assert.deepEqual(range(backoff, 120_001), [50, 100]);
 });
