@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
+import { HUGE_SLAB } from '../data/slab-pool.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
 import { nodeClock } from '../loop/node-clock.ts';
@@ -114,7 +115,7 @@ class Entry implements EntryService {
   }
 
   #onSocket(socket: AnySocket): void {
-    const near = tcpPipe(socket, this.#memory.pool);
+    const near = tcpPipe(socket, this.#memory.pool, HUGE_SLAB);
     if (this.#isStopping || !this.#serve(near)) this.#wait(near);
   }
 

@@ -2,7 +2,7 @@ import { type Address, formatAddress } from '../core/address.ts';
 import type { ReasonName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Roster } from '../data/roster.ts';
-import type { SlabPool } from '../data/slab-pool.ts';
+import { HUGE_SLAB, type SlabPool } from '../data/slab-pool.ts';
 import type { PipeHandler } from '../io/pipe.ts';
 import type { StripedPipe } from '../io/pipe-striped.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
@@ -49,7 +49,7 @@ export class Targets {
       if (outcome instanceof DialError) this.#fail(channel, outcome);
       else {
         channel.accept();
-        this.#connections.join(channel, tcpPipe(outcome, this.#pool));
+        this.#connections.join(channel, tcpPipe(outcome, this.#pool, HUGE_SLAB));
       }
     });
     const seat = this.#dials.add(cancel);

@@ -1,6 +1,6 @@
 import { Chunk } from '../core/chunk.ts';
 import type { Doorbell } from './doorbell.ts';
-import type { Filling, SlabPool } from './slab-pool.ts';
+import { type Filling, LARGE_SLAB, type SlabPool } from './slab-pool.ts';
 
 /** Bytes of room in front of each chunk that was read, for a frame header. */
 export const HEADROOM = 16;
@@ -30,21 +30,29 @@ const ALIGNMENT = 64;
  *     idle --full read---> held in a slab --read--> chunk over the slab --full read--> chunk ...
  *                                                         '--short read--> idle
  *
+ * Who brought a large slab's worth in the last burst, or has in this one, may be given a larger slab.
+ *
  * What fills the doorbell for the first time is a chunk by itself: of a thousand sockets that come at
  * once, so much is read, and whoever takes it can say that no more is wanted yet.
  */
 export class ReadBuffer {
   readonly #pool: SlabPool;
   readonly #doorbell: Doorbell;
+  readonly #largest: number;
   #filling: Filling | null = null;
   /** Bytes of the slab behind `at` and the headroom that are read and not yet a chunk. */
   #held = 0;
   #offered: Uint8Array;
   #hasFilled = false;
+  /** Bytes of this burst so far, and of the last one. */
+  #burst = 0;
+  #lastBurst = 0;
 
-  constructor(pool: SlabPool, doorbell: Doorbell) {
+  /** `largest`: the size of the slabs that bulk is read to, `LARGE_SLAB` or `HUGE_SLAB`. */
+  constructor(pool: SlabPool, doorbell: Doorbell, largest = LARGE_SLAB) {
     this.#pool = pool;
     this.#doorbell = doorbell;
+    this.#largest = largest;
     this.#offered = doorbell.bytes;
   }
 
@@ -59,7 +67,7 @@ export class ReadBuffer {
     if (filling !== null && this.#held === 0) {
       if (!more || !filling.makeRoom()) {
         this.#pool.giveBack(filling);
-        filling = more ? this.#pool.claim() : null;
+        filling = more ? this.#claim() : null;
       }
       this.#filling = filling;
     }
@@ -77,12 +85,17 @@ export class ReadBuffer {
   landed(length: number): Chunk | null {
     if (this.#filling === null) {
       const bytes = this.#doorbell.front(length);
-      if (this.fills(length)) this.#filling = this.#pool.claim();
+      this.#lastBurst = this.#burst;
+      this.#burst = length;
+      if (this.fills(length)) this.#filling = this.#claim();
       if (this.#filling === null) return this.#pool.copy(bytes, HEADROOM);
       this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
       this.#held = length;
       if (this.#hasFilled) return null;
-    } else this.#held += length;
+    } else {
+      this.#held += length;
+      this.#burst += length;
+    }
     this.#hasFilled = true;
     return this.#carve(this.#filling);
   }
@@ -107,6 +120,11 @@ export class ReadBuffer {
     this.#held = 0;
     if (this.#filling !== null) this.#pool.giveBack(this.#filling);
     this.#filling = null;
+  }
+
+  #claim(): Filling | null {
+    const isBulk = this.#burst >= LARGE_SLAB || this.#lastBurst >= LARGE_SLAB;
+    return this.#pool.claim(isBulk ? this.#largest : LARGE_SLAB);
   }
 
   #restOf({ slab, at }: Filling): Uint8Array {

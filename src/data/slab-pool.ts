@@ -2,12 +2,18 @@ import { assert } from '../core/assert.ts';
 import { Blocks } from '../core/bytes.ts';
 import { Chunk, Slab } from '../core/chunk.ts';
 
-/** Bytes of a slab while memory is plentiful: one read, one write and one frame may be this long. */
+/**
+ * Bytes of a slab for bulk at its source: all that a kernel's send buffer holds at most by default, read at
+ * once. See docs/adr/0020.
+ */
+export const HUGE_SLAB = 4 * 1024 * 1024;
+/** Bytes of a slab while memory is plentiful: one write and one frame may be this long. */
 export const LARGE_SLAB = 1024 * 1024;
 /** Bytes of a slab once memory is short, so that a thousand busy sockets each get one. */
 export const SMALL_SLAB = 64 * 1024;
 
-/** Slabs are large until this share of the budget is out. */
+/** Slabs are huge, and large, until these shares of the budget are out. */
+const HUGE_SHARE = 1 / 8;
 const LARGE_SHARE = 1 / 4;
 
 /**
@@ -43,6 +49,7 @@ export class SlabPool {
   /** Bytes that may be out before memory is short. */
   readonly #plenty: number;
   readonly #free = new Map<number, Slab[]>([
+    [HUGE_SLAB, []],
     [LARGE_SLAB, []],
     [SMALL_SLAB, []],
   ]);
@@ -75,9 +82,12 @@ export class SlabPool {
     return open?.slab.isSole ? this.#outBytes - open.slab.bytes.length : this.#outBytes;
   }
 
-  /** A whole slab, whose first reference is the caller's; null when the budget is used up. */
-  take(): Slab | null {
-    const size = this.outBytes + LARGE_SLAB <= this.#plenty ? LARGE_SLAB : SMALL_SLAB;
+  /**
+   * A whole slab, whose first reference is the caller's; null when the budget is used up. `wanted`: its size
+   * if memory is plentiful, `HUGE_SLAB` or `LARGE_SLAB`.
+   */
+  take(wanted = LARGE_SLAB): Slab | null {
+    const size = this.#affordable(wanted);
     if (this.#outBytes + size > this.budget) return null;
     const slab = this.#free.get(size)?.pop();
     this.#outBytes += size;
@@ -90,15 +100,19 @@ export class SlabPool {
     return slab;
   }
 
-  /** A slab to read into, with room for at least `SMALL_SLAB` bytes; null when the budget is used up. */
-  claim(): Filling | null {
+  /**
+   * A slab to read into, with room for at least `SMALL_SLAB` bytes; null when the budget is used up. `wanted`
+   * is as for `take()`: a huge one is whole, because its reader wants to take all there is in one read.
+   */
+  claim(wanted = LARGE_SLAB): Filling | null {
+    const least = this.#affordable(wanted) === HUGE_SLAB ? HUGE_SLAB : SMALL_SLAB;
     const open = this.#open;
-    this.#open = null;
-    if (open !== null) {
-      if (open.makeRoom()) return open;
-      open.slab.release();
+    if (open?.makeRoom(least)) {
+      this.#open = null;
+      return open;
     }
-    const slab = this.take();
+    if (least === SMALL_SLAB) this.#close();
+    const slab = this.take(wanted);
     return slab === null ? null : new Filling(slab, this.#poison);
   }
 
@@ -106,6 +120,18 @@ export class SlabPool {
   giveBack(filling: Filling): void {
     if (this.#open === null && filling.makeRoom()) this.#open = filling;
     else filling.slab.release();
+  }
+
+  /** The size of the next slab, where `wanted` may be too much. */
+  #affordable(wanted: number): number {
+    const out = this.outBytes;
+    if (wanted === HUGE_SLAB && out + HUGE_SLAB <= this.budget * HUGE_SHARE) return HUGE_SLAB;
+    return out + LARGE_SLAB <= this.#plenty ? LARGE_SLAB : SMALL_SLAB;
+  }
+
+  #close(): void {
+    this.#open?.slab.release();
+    this.#open = null;
   }
 
   #comeHome(slab: Slab): void {
@@ -122,15 +148,19 @@ export class SlabPool {
    * Slabs at home are kept for the next taker: what may be out while memory is plentiful, and as many
    * bytes again as are out. So a transfer that fills and empties its windows, or a crowd that comes and
    * goes, does not make garbage of the same slabs all the time. With what is out, it is never more than
-   * the budget. `wanted` is the size in demand; slabs of the other one make way first.
+   * the budget. `wanted` is the size in demand; slabs of other sizes make way first.
    */
   #trim(wanted: number): void {
     const most = Math.min(this.#plenty + this.#outBytes, this.budget - this.#outBytes);
-    for (const size of [wanted === LARGE_SLAB ? SMALL_SLAB : LARGE_SLAB, wanted]) {
-      const free = this.#free.get(size)!;
-      while (this.#freeBytes > most && free.pop() !== undefined) this.#freeBytes -= size;
+    for (const [size, free] of this.#free) {
+      if (size !== wanted) this.#drop(free, size, most);
     }
+    this.#drop(this.#free.get(wanted)!, wanted, most);
     assert(this.#freeBytes + this.#outBytes <= this.budget, 'the budget holds for all slabs');
+  }
+
+  #drop(free: Slab[], size: number, most: number): void {
+    while (this.#freeBytes > most && free.pop() !== undefined) this.#freeBytes -= size;
   }
 }
 
@@ -150,12 +180,12 @@ export class Filling {
     this.#poison = poison;
   }
 
-  /** True if a worthwhile read fits. A slab that no chunk uses any more is filled from its start. */
-  makeRoom(): boolean {
+  /** True if a read of `least` bytes fits. A slab that no chunk uses any more is filled from its start. */
+  makeRoom(least = SMALL_SLAB): boolean {
     if (this.at > 0 && this.slab.isSole) {
       if (this.#poison !== undefined) this.slab.bytes.fill(this.#poison, 0, this.at);
       this.at = 0;
     }
-    return this.slab.bytes.length - this.at >= SMALL_SLAB;
+    return this.slab.bytes.length - this.at >= least;
   }
 }

@@ -17,10 +17,10 @@ export class BarePipe implements Pipe, BareSink {
   /** Why it broke, if that was before anybody listened. */
   #cause: BrokenPipe | null = null;
 
-  /** `limit`: bytes that may wait for the kernel. */
-  constructor(socket: BareSocket, pool: SlabPool, limit: number) {
+  /** `limit`: bytes that may wait for the kernel. `slab`: see `tcpPipe`. */
+  constructor(socket: BareSocket, pool: SlabPool, limit: number, slab: number) {
     this.#socket = socket;
-    this.#reader = new BareReader(socket, pool, {
+    this.#reader = new BareReader(socket, pool, slab, {
       onChunk: (chunk) => this.#handler!.onChunk(chunk),
       onEnd: () => this.#onFin(),
     });

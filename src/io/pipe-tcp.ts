@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { SlabPool } from '../data/slab-pool.ts';
+import { LARGE_SLAB, type SlabPool } from '../data/slab-pool.ts';
 import { type AnySocket, BareSocket } from '../sys/bare-socket.ts';
 import { reset } from '../sys/socket-handle.ts';
 import { SocketReader } from '../sys/socket-reader.ts';
@@ -20,11 +20,13 @@ const TLS_LIMIT = 1024 * 1024;
  *
  * Unix sockets have no RST: an abort looks like an end to a peer that does not write. Where connections
  * can't be bare, on Node before 24 an RST that arrives after our own FIN may show as an end, too.
+ *
+ * `slab`: the size of the slabs that bulk is read to; `HUGE_SLAB` suits where it comes from an application.
  */
-export function tcpPipe(socket: AnySocket, pool: SlabPool): Pipe {
-  if (socket instanceof BareSocket) return new BarePipe(socket, pool, TCP_LIMIT);
+export function tcpPipe(socket: AnySocket, pool: SlabPool, slab = LARGE_SLAB): Pipe {
+  if (socket instanceof BareSocket) return new BarePipe(socket, pool, TCP_LIMIT, slab);
   const bare = BareSocket.from(socket);
-  return bare === null ? socketPipe(socket) : new BarePipe(bare, pool, TCP_LIMIT);
+  return bare === null ? socketPipe(socket) : new BarePipe(bare, pool, TCP_LIMIT, slab);
 }
 
 function socketPipe(socket: Socket): Pipe {

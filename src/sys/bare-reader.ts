@@ -30,10 +30,11 @@ export class BareReader {
   #readIn = -1;
   #turn: NodeJS.Immediate | null = null;
 
-  constructor(socket: BareSocket, pool: SlabPool, sink: ReadSink) {
+  /** `slab`: see `ReadBuffer`. */
+  constructor(socket: BareSocket, pool: SlabPool, slab: number, sink: ReadSink) {
     this.#socket = socket;
     this.#sink = sink;
-    this.#buffer = new ReadBuffer(pool, doorbell);
+    this.#buffer = new ReadBuffer(pool, doorbell, slab);
   }
 
   /** True once the end is told. */

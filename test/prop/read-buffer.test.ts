@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Chunk } from '../../src/core/chunk.ts';
 import { DOORBELL, Doorbell } from '../../src/data/doorbell.ts';
 import { HEADROOM, ReadBuffer } from '../../src/data/read-buffer.ts';
-import { LARGE_SLAB, SlabPool } from '../../src/data/slab-pool.ts';
+import { HUGE_SLAB, LARGE_SLAB, SlabPool } from '../../src/data/slab-pool.ts';
 import { DATA_HEADER_BYTES } from '../../src/protocol/frame.ts';
 import { type Reader, tryReaders } from './shared-slabs.ts';
 
@@ -17,8 +17,8 @@ class Socket implements Reader {
   readonly chunks: { chunk: Chunk; offset: number }[] = [];
   #place: Uint8Array;
 
-  constructor(pool: SlabPool, doorbell: Doorbell, start: number) {
-    this.#buffer = new ReadBuffer(pool, doorbell);
+  constructor(pool: SlabPool, doorbell: Doorbell, start: number, largest = LARGE_SLAB) {
+    this.#buffer = new ReadBuffer(pool, doorbell, largest);
     this.#start = start;
     this.#place = this.#buffer.offer(false);
   }
@@ -105,6 +105,35 @@ test('the first read is passed on at once, later bursts wait for their second', 
   socket!.receive(100);
   assert.equal(socket!.chunks[0]?.chunk.length, DOORBELL + 100);
   for (const each of sockets) each.end();
+});
+
+/** How many chunks the last of these bursts makes, bytes each, where others use the rests of slabs. */
+function chunksOfLast(bursts: readonly number[], largest: number): number {
+  const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 256 * LARGE_SLAB });
+  const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0, largest);
+  const others = [];
+  let count = 0;
+  for (const length of bursts) {
+    socket.receive(length);
+    count = socket.chunks.length;
+    others.push(pool.claim());
+    while (socket.chunks.length > 0) socket.releaseOne();
+  }
+  for (const other of others) pool.giveBack(other!);
+  socket.end();
+  assert.equal(pool.outBytes, 0);
+  return count;
+}
+
+test('bulk from an application is taken in one read, once it has been seen', () => {
+  const bulk = HUGE_SLAB - LARGE_SLAB;
+  assert.equal(chunksOfLast([DOORBELL, bulk, bulk], HUGE_SLAB), 1, 'doorbell and slab, joined');
+  assert.ok(chunksOfLast([DOORBELL, bulk], HUGE_SLAB) <= 3, 'two large slabs, then a huge one');
+  assert.ok(
+    chunksOfLast([DOORBELL, bulk, DOORBELL + 1, bulk], HUGE_SLAB) > 1,
+    'the last burst counts',
+  );
+  assert.ok(chunksOfLast([DOORBELL, bulk, bulk], LARGE_SLAB) > 1, 'lanes carry frames');
 });
 
 test('a small read pins no slab', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Slab } from '../../src/core/chunk.ts';
-import { LARGE_SLAB, SlabPool, SMALL_SLAB } from '../../src/data/slab-pool.ts';
+import { HUGE_SLAB, LARGE_SLAB, SlabPool, SMALL_SLAB } from '../../src/data/slab-pool.ts';
 
 const MiB = 1024 * 1024;
 
@@ -28,6 +28,48 @@ test('slabs are large while memory is plentiful, small above a quarter of the bu
   assert.equal(pool.outBytes, 8 * MiB);
   for (const slab of slabs) slab.release();
   assert.equal(pool.outBytes, 0);
+});
+
+test('who wants it gets huge slabs, until an eighth of the budget is out', () => {
+  const { pool } = makePool(128 * MiB);
+  const slabs: Slab[] = [];
+  const sizes = (): number[] => [...new Set(slabs.map((slab) => slab.bytes.length))];
+  for (let slab = pool.take(HUGE_SLAB); slab !== null; slab = pool.take(HUGE_SLAB))
+    slabs.push(slab);
+  const counts = [HUGE_SLAB, LARGE_SLAB].map(
+    (size) => slabs.filter((slab) => slab.bytes.length === size).length,
+  );
+  assert.deepEqual(counts, [4, 16]);
+  assert.equal(pool.outBytes, 128 * MiB);
+  assert.deepEqual(sizes(), [HUGE_SLAB, LARGE_SLAB, SMALL_SLAB]);
+  releaseAll(slabs);
+  slabs.push(...takeMany(pool, 4));
+  assert.deepEqual(sizes(), [LARGE_SLAB], 'nobody gets one unasked');
+});
+
+test('a huge slab is claimed whole, and one that is partly filled waits for others', () => {
+  const { pool } = makePool(128 * MiB);
+  const partly = pool.claim(HUGE_SLAB);
+  assert.equal(partly?.slab.bytes.length, HUGE_SLAB);
+  partly.slab.retain(); // a chunk lies in it
+  partly.at = 100_000;
+  pool.giveBack(partly);
+  const whole = pool.claim(HUGE_SLAB);
+  assert.equal(whole?.slab.bytes.length, HUGE_SLAB);
+  assert.equal(whole.at, 0);
+  const rest = pool.claim();
+  assert.equal(rest?.slab, partly.slab);
+  pool.giveBack(rest);
+  partly.slab.release();
+  pool.giveBack(whole);
+  assert.equal(pool.outBytes, 0);
+});
+
+test('with little memory, who wants a huge slab gets a large or a small one', () => {
+  const large = makePool(16 * MiB).pool.claim(HUGE_SLAB);
+  assert.equal(large?.slab.bytes.length, LARGE_SLAB);
+  const small = makePool(2 * MiB).pool.claim(HUGE_SLAB);
+  assert.equal(small?.slab.bytes.length, SMALL_SLAB);
 });
 
 test('a thousand holders stay within the budget', () => {
