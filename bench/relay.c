@@ -1,4 +1,4 @@
-// The least that a relay of one thread has to do, in C: it reads as much as there is, up to 1 MiB, and
+// The least that a relay of one thread has to do, in C: it reads as much as there is, up to 4 MiB, and
 // writes it. What is measured beside it shows what is the kernel's and what is a program's own.
 //
 //     relay PORT TO      accepts at 127.0.0.1:PORT, leads to 127.0.0.1:TO
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-  BUFFER = 1024 * 1024, // bytes of one read
+  BUFFER = 4 * 1024 * 1024, // bytes of one read: what a send buffer holds at most by default
   EVENTS = 64,
   BACKLOG = 4096,
 };

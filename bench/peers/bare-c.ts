@@ -7,7 +7,7 @@ const hop: Hop = (lab, listen, to) => {
   return lab.start(listen, program, [`${listen}`, `${to}`]);
 };
 
-/** Reads and writes of up to 1 MiB and nothing else: what a pair in C can reach on this machine. */
+/** Reads and writes of up to 4 MiB and nothing else: what a pair in C can reach on this machine. */
 export const bareCTwice: Contender = {
   name: 'bare relay in C, twice',
   needs: ['cc'],

@@ -76,7 +76,7 @@ shows it. All contenders lead to the same target, all are chained twice, as an e
 which take more.`;
 
 const barText =
-  'What the project holds itself to, judged under the congestion control that is the default of a machine; the others are for comparison. Ratios are ours divided by theirs, and they belong to a machine. Bars that are missed stay in the table; the last columns tell how the best would be judged that do less: in Node our plain relay, chained, or Node’s own pipe, and in C a bare relay with reads of 1 MiB (`bench/relay.c`), chained. Where that misses a bar, too, the machine is the limit, not Node.';
+  'What the project holds itself to, judged under the congestion control that is the default of a machine; the others are for comparison. Ratios are ours divided by theirs, and they belong to a machine. Bars that are missed stay in the table; the last columns tell how the best would be judged that do less: in Node our plain relay, chained, or Node’s own pipe, and in C a bare relay with reads of up to 4 MiB (`bench/relay.c`), chained. Where that misses a bar, too, the machine is the limit, not Node.';
 
 const how = `- Rounds alternate, A B C A B C, in one run, after one round that does not count; ours is at least 3 s
   long, because Node compiles what it runs often; below each table stands how long it was, since a longer one
