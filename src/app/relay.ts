@@ -3,7 +3,7 @@ import { formatAddress } from '../core/address.ts';
 import type { Logger } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { Roster, type Seat } from '../data/roster.ts';
-import { HUGE_SLAB, SlabPool } from '../data/slab-pool.ts';
+import { SlabPool } from '../data/slab-pool.ts';
 import { Bridge, type BridgeOutcome } from '../io/bridge.ts';
 import type { Pipe } from '../io/pipe.ts';
 import { tcpPipe } from '../io/pipe-tcp.ts';
@@ -125,14 +125,14 @@ class Relay implements Service {
   #onSocket(socket: AnySocket): void {
     const peer = peerOf(socket);
     this.#opened += 1;
-    const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool, HUGE_SLAB));
+    const connection = new Connection(this.#opened, peer, tcpPipe(socket, this.#pool));
     connection.seat = this.#connections.add(connection);
     const { to, connectTimeout: timeout } = this.#config;
     connection.cancelDial = dialBare(to, { timeout }, (outcome) => {
       connection.cancelDial = null;
       if (outcome instanceof DialError) this.#onRefused(connection, outcome);
       else {
-        const far = tcpPipe(outcome, this.#pool, HUGE_SLAB);
+        const far = tcpPipe(outcome, this.#pool);
         connection.join(far, (end) => this.#onClosed(connection, end), this.#poll);
       }
     });

@@ -30,7 +30,8 @@ const ALIGNMENT = 64;
  *     idle --full read---> held in a slab --read--> chunk over the slab --full read--> chunk ...
  *                                                         '--short read--> idle
  *
- * Who brought a large slab's worth in the last burst, or has in this one, may be given a larger slab.
+ * A burst that brings more than a large slab's worth makes its source bulk, which may be given larger slabs
+ * while its bursts stay that long. If a pause cut it, it does not: then whoever takes it is the slower one.
  *
  * What fills the doorbell for the first time is a chunk by itself: of a thousand sockets that come at
  * once, so much is read, and whoever takes it can say that no more is wanted yet.
@@ -44,9 +45,11 @@ export class ReadBuffer {
   #held = 0;
   #offered: Uint8Array;
   #hasFilled = false;
-  /** Bytes of this burst so far, and of the last one. */
+  /** Bytes of this burst so far. */
   #burst = 0;
-  #lastBurst = 0;
+  #isBulk = false;
+  /** The last read left something of its place. */
+  #hasDrained = false;
 
   /** `largest`: the size of the slabs that bulk is read to, `LARGE_SLAB` or `HUGE_SLAB`. */
   constructor(pool: SlabPool, doorbell: Doorbell, largest = LARGE_SLAB) {
@@ -83,11 +86,13 @@ export class ReadBuffer {
 
   /** `length` bytes were read to the offered place. Null: they are held, since more seems to follow. */
   landed(length: number): Chunk | null {
+    const isFull = this.fills(length);
     if (this.#filling === null) {
       const bytes = this.#doorbell.front(length);
-      this.#lastBurst = this.#burst;
+      this.#isBulk = this.#burst >= LARGE_SLAB && (this.#isBulk || this.#hasDrained);
       this.#burst = length;
-      if (this.fills(length)) this.#filling = this.#claim();
+      this.#hasDrained = !isFull;
+      if (isFull) this.#filling = this.#claim();
       if (this.#filling === null) return this.#pool.copy(bytes, HEADROOM);
       this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
       this.#held = length;
@@ -95,6 +100,7 @@ export class ReadBuffer {
     } else {
       this.#held += length;
       this.#burst += length;
+      this.#hasDrained = !isFull;
     }
     this.#hasFilled = true;
     return this.#carve(this.#filling);
@@ -123,8 +129,8 @@ export class ReadBuffer {
   }
 
   #claim(): Filling | null {
-    const isBulk = this.#burst >= LARGE_SLAB || this.#lastBurst >= LARGE_SLAB;
-    return this.#pool.claim(isBulk ? this.#largest : LARGE_SLAB);
+    this.#isBulk ||= this.#burst >= LARGE_SLAB;
+    return this.#pool.claim(this.#isBulk ? this.#largest : LARGE_SLAB);
   }
 
   #restOf({ slab, at }: Filling): Uint8Array {

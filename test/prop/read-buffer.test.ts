@@ -27,8 +27,11 @@ class Socket implements Reader {
     return (Math.imul(offset + this.#start, 2_654_435_761) >>> 24) & 0xff;
   }
 
-  /** As the event loop does: reads until a read comes up short, or nothing is left. */
-  receive(available: number): void {
+  /**
+   * As the event loop does: reads until a read comes up short, or nothing is left. Who takes it pauses it after
+   * each read from the offset `pausesAt` on.
+   */
+  receive(available: number, pausesAt = Number.POSITIVE_INFINITY): void {
     for (let left = available; left > 0; ) {
       const place = this.#place;
       const length = Math.min(left, place.length);
@@ -37,7 +40,7 @@ class Socket implements Reader {
       left -= length;
       const isFull = this.#buffer.fills(length);
       this.#keep(this.#buffer.landed(length));
-      this.#place = this.#buffer.offer(isFull);
+      this.#place = this.#buffer.offer(isFull && this.#read < pausesAt);
     }
   }
 
@@ -108,13 +111,13 @@ test('the first read is passed on at once, later bursts wait for their second', 
 });
 
 /** How many chunks the last of these bursts makes, bytes each, where others use the rests of slabs. */
-function chunksOfLast(bursts: readonly number[], largest: number): number {
+function chunksOfLast(bursts: readonly number[], largest: number, pausesAt?: number): number {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 256 * LARGE_SLAB });
   const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0, largest);
   const others = [];
   let count = 0;
   for (const length of bursts) {
-    socket.receive(length);
+    socket.receive(length, pausesAt);
     count = socket.chunks.length;
     others.push(pool.claim());
     while (socket.chunks.length > 0) socket.releaseOne();
@@ -134,6 +137,9 @@ test('bulk from an application is taken in one read, once it has been seen', () 
     'the last burst counts',
   );
   assert.ok(chunksOfLast([DOORBELL, bulk, bulk], LARGE_SLAB) > 1, 'lanes carry frames');
+  const whatFits = 2 * LARGE_SLAB;
+  assert.ok(chunksOfLast([DOORBELL, whatFits, bulk], HUGE_SLAB) === 1);
+  assert.ok(chunksOfLast([DOORBELL, whatFits, bulk], HUGE_SLAB, LARGE_SLAB) > 1, 'it was cut');
 });
 
 test('a small read pins no slab', () => {
