@@ -86,22 +86,17 @@ export class ReadBuffer {
 
   /** `length` bytes were read to the offered place. Null: they are held, since more seems to follow. */
   landed(length: number): Chunk | null {
-    const isFull = this.fills(length);
+    if (this.#filling === null) this.#beginBurst();
+    this.#burst += length;
+    this.#hasDrained = !this.fills(length);
     if (this.#filling === null) {
       const bytes = this.#doorbell.front(length);
-      this.#isBulk = this.#burst >= LARGE_SLAB && (this.#isBulk || this.#hasDrained);
-      this.#burst = length;
-      this.#hasDrained = !isFull;
-      if (isFull) this.#filling = this.#claim();
+      if (!this.#hasDrained) this.#filling = this.#claim();
       if (this.#filling === null) return this.#pool.copy(bytes, HEADROOM);
       this.#filling.slab.bytes.set(bytes, this.#filling.at + HEADROOM);
       this.#held = length;
       if (this.#hasFilled) return null;
-    } else {
-      this.#held += length;
-      this.#burst += length;
-      this.#hasDrained = !isFull;
-    }
+    } else this.#held += length;
     this.#hasFilled = true;
     return this.#carve(this.#filling);
   }
@@ -126,6 +121,11 @@ export class ReadBuffer {
     this.#held = 0;
     if (this.#filling !== null) this.#pool.giveBack(this.#filling);
     this.#filling = null;
+  }
+
+  #beginBurst(): void {
+    this.#isBulk = this.#burst >= LARGE_SLAB && (this.#isBulk || this.#hasDrained);
+    this.#burst = 0;
   }
 
   #claim(): Filling | null {
