@@ -39,7 +39,7 @@ const ALIGNMENT = 64;
 export class ReadBuffer {
   readonly #pool: SlabPool;
   readonly #doorbell: Doorbell;
-  readonly #largest: number;
+  readonly #slab: number;
   #filling: Filling | null = null;
   /** Bytes of the slab behind `at` and the headroom that are read and not yet a chunk. */
   #held = 0;
@@ -51,11 +51,11 @@ export class ReadBuffer {
   /** The last read left something of its place. */
   #hasDrained = false;
 
-  /** `largest`: the size of the slabs that bulk is read to, `LARGE_SLAB` or `HUGE_SLAB`. */
-  constructor(pool: SlabPool, doorbell: Doorbell, largest = LARGE_SLAB) {
+  /** `slab`: the size of the slabs that bulk is read to, `LARGE_SLAB` or `HUGE_SLAB`. */
+  constructor(pool: SlabPool, doorbell: Doorbell, slab = LARGE_SLAB) {
     this.#pool = pool;
     this.#doorbell = doorbell;
-    this.#largest = largest;
+    this.#slab = slab;
     this.#offered = doorbell.bytes;
   }
 
@@ -130,7 +130,7 @@ export class ReadBuffer {
 
   #claim(): Filling | null {
     this.#isBulk ||= this.#burst >= LARGE_SLAB;
-    return this.#pool.claim(this.#isBulk ? this.#largest : LARGE_SLAB);
+    return this.#pool.claim(this.#isBulk ? this.#slab : LARGE_SLAB);
   }
 
   #restOf({ slab, at }: Filling): Uint8Array {

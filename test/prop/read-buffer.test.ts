@@ -17,8 +17,8 @@ class Socket implements Reader {
   readonly chunks: { chunk: Chunk; offset: number }[] = [];
   #place: Uint8Array;
 
-  constructor(pool: SlabPool, doorbell: Doorbell, start: number, largest = LARGE_SLAB) {
-    this.#buffer = new ReadBuffer(pool, doorbell, largest);
+  constructor(pool: SlabPool, doorbell: Doorbell, start: number, slab = LARGE_SLAB) {
+    this.#buffer = new ReadBuffer(pool, doorbell, slab);
     this.#start = start;
     this.#place = this.#buffer.offer(false);
   }
@@ -110,10 +110,10 @@ test('the first read is passed on at once, later bursts wait for their second', 
   for (const each of sockets) each.end();
 });
 
-/** How many chunks the last of these bursts makes, bytes each, where others use the rests of slabs. */
-function chunksOfLast(bursts: readonly number[], largest: number, pausesAt?: number): number {
+/** How many chunks the last of `bursts` (bytes) makes, where others use what it leaves of slabs. */
+function chunksOfLast(bursts: readonly number[], slab: number, pausesAt?: number): number {
   const pool = new SlabPool({ allocate: (size) => new Uint8Array(size), budget: 256 * LARGE_SLAB });
-  const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0, largest);
+  const socket = new Socket(pool, new Doorbell(new Uint8Array(DOORBELL)), 0, slab);
   const others = [];
   let count = 0;
   for (const length of bursts) {
