@@ -36,7 +36,8 @@ const LINGER = 1_000;
  *
  * The first verb or chunk of a turn is acted on at once, so that a lone message loses no time, and so
  * is each large write; the rest of the turn is acted on together at its end, so that a busy turn writes
- * once per lane.
+ * once per lane. Where the turn before had more than one, the first is not alone either and waits, too:
+ * each write is a system call here, and wakes the peer.
  */
 export class Trunk {
   readonly session: Session;
@@ -47,6 +48,9 @@ export class Trunk {
   #timerAt = Number.POSITIVE_INFINITY;
   #isTurnArmed = false;
   #isDirty = false;
+  /** Kicks of this turn, and whether the last turn had several. */
+  #kicks = 0;
+  #isCrowded = false;
   #isEmptied = false;
   /** Lanes that have been let go and have not ended yet. */
   readonly #lingering = new Set<LanePipe>();
@@ -121,13 +125,14 @@ export class Trunk {
   }
 
   /**
-   * Something may have to leave: see to it now, or at the end of this turn if this turn already did.
-   * `bytes`: how much was written. From a frame's worth on there is nothing to be gathered, and a writer
+   * Something may have to leave: see to it now, or at the end of this turn if this turn already did or
+   * is one of a crowd. `bytes`: how much was written. From a frame's worth on there is nothing to be gathered, and a writer
    * that had to wait for the turn's end would stop and start its reader each time.
    */
   kick(bytes = 0, now?: number): void {
-    if (this.#isTurnArmed && bytes < FRAME_WORTH) {
-      this.#isDirty = true;
+    this.#kicks += 1;
+    if ((this.#isTurnArmed || this.#isCrowded) && bytes < FRAME_WORTH) {
+      this.#nextTurn();
       return;
     }
     this.session.transmit(now ?? this.#clock.now());
@@ -148,6 +153,8 @@ export class Trunk {
 
   readonly #endTurn = (): void => {
     this.#isTurnArmed = false;
+    this.#isCrowded = this.#kicks > 1;
+    this.#kicks = 0;
     const now = this.#clock.now();
     if (this.#isDirty) {
       this.#isDirty = false;
@@ -156,6 +163,7 @@ export class Trunk {
     if (this.session.hasDeliverable) {
       this.session.deliver(now);
       // What the applications did in return leaves now, too.
+      this.#isDirty = false;
       this.session.transmit(now);
       if (this.session.hasDeliverable || this.#isDirty) this.#armTurn();
     }
