@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { formatAddress } from '../core/address.ts';
+import { turn } from '../loop/turn.ts';
 import { bindings, type Handle, type Request } from './bindings.ts';
 
 /** What a bare socket tells whoever uses it; never from inside a call. */
@@ -31,9 +32,8 @@ export class BareSocket {
   readonly #handle: Handle;
   readonly #onGone: (() => void) | undefined;
   #sink: BareSink | null = null;
-  /** For the next write. One that was under way is of no more use: Node clings to it until after its callback. */
-  #spare: Request | null = null;
   #isReading = false;
+  #isWriting = false;
   #isShuttingDown = false;
   #isFinSent = false;
   #state: 'open' | 'resetting' | 'closed' = 'open';
@@ -102,21 +102,23 @@ export class BareSocket {
    */
   write(bytes: Uint8Array): boolean {
     if (this.#state !== 'open') return false;
-    const request = this.#takeSpare();
+    const request = BareSocket.#takeSpare();
     return this.#isTaken(request, this.#handle.writeBuffer(request, bytes));
   }
 
   /** As `write()`, several pieces in their order. */
   writeAll(pieces: readonly Uint8Array[]): boolean {
     if (this.#state !== 'open') return false;
-    const request = this.#takeSpare();
+    const request = BareSocket.#takeSpare();
     return this.#isTaken(request, this.#handle.writev(request, pieces, true));
   }
 
   /** FIN; not while a write is under way. Of a connection that was reset it shows that. */
   shutdown(): void {
     if (this.#state !== 'open') return;
-    const request = this.#newRequest(bindings()!.ShutdownRequest, BareSocket.#onShutdown);
+    const request = new (bindings()!.ShutdownRequest)();
+    request.owner = this;
+    request.oncomplete = BareSocket.#onShutdown;
     const error = this.#handle.shutdown(request);
     this.#isShuttingDown = error === 0;
     this.#check('shutdown', error);
@@ -134,7 +136,13 @@ export class BareSocket {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#handle.close(BareSocket.#onClosed);
+    if (this.#isWriting) {
+      this.#handle.close(BareSocket.#onClosed);
+      return;
+    }
+    // The kernel is done with it now. To be called back by Node takes longer than that.
+    this.#handle.close();
+    turn.atEnd(() => this.#tellClosed());
   }
 
   static readonly #onRead = function (this: Handle): Uint8Array | undefined {
@@ -154,6 +162,7 @@ export class BareSocket {
 
   static readonly #onWritten = function (this: Request, status: number): void {
     const socket = this.owner as BareSocket;
+    socket.#isWriting = false;
     if (socket.#state !== 'open') return;
     if (status === 0) socket.#sink!.onWritten();
     else socket.#fail('write', getSystemErrorName(status));
@@ -170,29 +179,39 @@ export class BareSocket {
   };
 
   static readonly #onClosed = function (this: Handle): void {
-    const socket = this.owner as BareSocket;
-    socket.#sink?.onClosed();
-    socket.#onGone?.();
+    (this.owner as BareSocket).#tellClosed();
   };
 
-  #takeSpare(): Request {
-    const spare = this.#spare;
-    this.#spare = null;
-    return spare ?? this.#newRequest(bindings()!.WriteRequest, BareSocket.#onWritten);
-  }
+  /**
+   * For the next write, of whatever socket. One that was under way is of no more use: Node clings to it until
+   * after its callback.
+   */
+  static #spare: Request | null = null;
 
-  #newRequest(Class: new () => Request, oncomplete: Request['oncomplete']): Request {
-    const request = new Class();
-    request.owner = this;
-    request.oncomplete = oncomplete;
+  static #takeSpare(): Request {
+    const spare = BareSocket.#spare;
+    BareSocket.#spare = null;
+    if (spare !== null) return spare;
+    const request = new (bindings()!.WriteRequest)();
+    request.oncomplete = BareSocket.#onWritten;
     return request;
   }
 
   #isTaken(request: Request, error: number): boolean {
     this.#check('write', error);
-    if (error !== 0 || bindings()!.isWriteUnderWay()) return false;
-    this.#spare = request;
-    return true;
+    if (error !== 0) return false;
+    if (!bindings()!.isWriteUnderWay()) {
+      BareSocket.#spare = request;
+      return true;
+    }
+    request.owner = this;
+    this.#isWriting = true;
+    return false;
+  }
+
+  #tellClosed(): void {
+    this.#sink?.onClosed();
+    this.#onGone?.();
   }
 
   #reset(): void {

@@ -40,7 +40,7 @@ export interface Handle {
   shutdown(request: Request): number;
   connect(request: Request, host: string, port?: number): number;
   connect6?(request: Request, host: string, port: number): number;
-  close(onClosed: (this: Handle) => void): void;
+  close(onClosed?: (this: Handle) => void): void;
   /** TCP alone has what follows. */
   reset?(onClosed: (this: Handle) => void): number;
   setNoDelay?(isOn: boolean): number;
