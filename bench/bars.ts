@@ -9,7 +9,7 @@ import {
   haproxyTwice,
 } from './peers/haproxy.ts';
 import { nginxTwice } from './peers/nginx.ts';
-import { nodePipeTwice } from './peers/node.ts';
+import { nodePipeTwice, nodeTls } from './peers/node.ts';
 import { socatLargeTwice } from './peers/socat.ts';
 import { relay, relayTwice } from './peers/striper.ts';
 import { stunnelPair } from './peers/stunnel.ts';
@@ -116,6 +116,7 @@ export function barsFor(run: RunResult): Bar[] {
     {
       ...rate,
       claim: 'TLS pair: throughput against the better of HAProxy-TLS and stunnel',
+      floors: { node: [nodeTls.name], c: [] },
       measure: 'tls',
       subject: tls.name,
       rivals: [haproxyTls.name, stunnelPair.name],

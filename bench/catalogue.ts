@@ -5,7 +5,7 @@ import { bulk } from './measures/bulk.ts';
 import { idle } from './measures/idle.ts';
 import { connections, messages, ping } from './measures/latency.ts';
 import { many } from './measures/many.ts';
-import { profile } from './measures/profile.ts';
+import { profile, profileConnections, profileTls } from './measures/profile.ts';
 import { startup } from './measures/startup.ts';
 import { aggTunnel } from './peers/agg-tunnel.ts';
 import { bareCOnce, bareCTwice } from './peers/bare-c.ts';
@@ -18,7 +18,7 @@ import {
   haproxyTwice,
 } from './peers/haproxy.ts';
 import { nginxOnce, nginxTwice } from './peers/nginx.ts';
-import { nodePipeTwice } from './peers/node.ts';
+import { nodePipeTwice, nodeTls } from './peers/node.ts';
 import { socatLargeTwice, socatTwice } from './peers/socat.ts';
 import { relay, relayTwice, striped } from './peers/striper.ts';
 import { stunnelPair } from './peers/stunnel.ts';
@@ -87,7 +87,12 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
     }),
     connections(16, { ...pair, id: 'connections', contenders: [direct, ...dialled] }),
     connections(1, { ...pair, id: 'first-byte', contenders: [direct, ...dialled] }),
-    ...bulks('tls', 1, { push: encrypted, pull: encrypted, both: encrypted }, tlsPair),
+    ...bulks(
+      'tls',
+      1,
+      { push: [...encrypted, nodeTls], pull: encrypted, both: encrypted },
+      tlsPair,
+    ),
     ...bulks('tls-8', 8, { push: encrypted }, tlsPair),
     ping({ ...tlsPair, id: 'tls-ping' }),
     connections(16, { ...tlsPair, id: 'tls-connections' }),
@@ -102,6 +107,8 @@ export function catalogue({ isQuick, withAggTunnel, connections: most }: Scope):
       ),
     startup(),
     profile([haproxyTwice, bareCTwice, relayTwice, plain], haproxyTwice),
+    profileTls([haproxyTls, nodeTls, tls], haproxyTls),
+    profileConnections(16, [haproxyTwice, bareCTwice, relayTwice, plain], haproxyTwice),
     ...[
       ...bulks('bulk', 1, { push: [haproxyTwice, relayTwice, plain] }, pair),
       ping({ ...pair, id: 'ping', contenders: [haproxyTwice, relayTwice, plain] }),
@@ -195,6 +202,8 @@ export const slow: readonly string[] = [
   'relay-ping',
   'relay-connections',
   'profile',
+  'profile-tls',
+  'profile-connections',
   'fresh-bulk',
   'fresh-ping',
   'fresh-connections',

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Lab } from './lab.ts';
 
 /** What a processor's time is spent on. */
-export type Part = 'copies' | 'kernel' | 'javascript' | 'program' | 'threads';
+export type Part = 'copies' | 'kernel' | 'cipher' | 'javascript' | 'program' | 'threads';
 /** Of all that was seen; they add up to 1. */
 export type Shares = Readonly<Record<Part, number>>;
 
@@ -13,6 +13,9 @@ export type Shares = Readonly<Record<Part, number>>;
 const FREQUENCY = 2_000;
 /** The kernel's copies to and from a program, as it calls them. */
 const COPY = /^_*(raw_)?copy_(to|from)_(iter|user)|^copy_user_|^rep_movs/;
+/** OpenSSL's AES-GCM, as a function of Node or by the library that has it. */
+const CIPHER = /^_?(aesni|gcm|aes_gcm|ghash)_|^CRYPTO_gcm/;
+const CIPHER_LIBRARY = /\/libcrypto\.so/;
 /** Memory with code and without a file: what V8 has compiled. */
 const COMPILED = /\[JIT\]|\/perf-\d+\.map|\/\/anon/;
 
@@ -52,7 +55,7 @@ export class Profiler {
  *     4711/4711  ffffffff81b6ab30 _copy_to_iter ([kernel.kallsyms])
  */
 export function sharesOf(script: string): Shares {
-  const counts = { copies: 0, kernel: 0, javascript: 0, program: 0, threads: 0 };
+  const counts = { copies: 0, kernel: 0, cipher: 0, javascript: 0, program: 0, threads: 0 };
   let all = 0;
   for (const line of script.split('\n')) {
     const found = /^\s*(\d+)\/(\d+)\s+[0-9a-f]+ (.*) \((.*)\)$/.exec(line);
@@ -65,6 +68,7 @@ export function sharesOf(script: string): Shares {
   return {
     copies: counts.copies / all,
     kernel: counts.kernel / all,
+    cipher: counts.cipher / all,
     javascript: counts.javascript / all,
     program: counts.program / all,
     threads: counts.threads / all,
@@ -74,5 +78,6 @@ export function sharesOf(script: string): Shares {
 function partOf(isMain: boolean, symbol: string, file: string): Part {
   if (!isMain) return 'threads';
   if (file.startsWith('[kernel')) return COPY.test(symbol) ? 'copies' : 'kernel';
+  if (CIPHER.test(symbol) || CIPHER_LIBRARY.test(file)) return 'cipher';
   return COMPILED.test(file) ? 'javascript' : 'program';
 }

@@ -1,39 +1,107 @@
-import type { Contender } from '../contender.ts';
-import { chainSubject, type Measure, stopwatch } from '../measure.ts';
-import { Profiler } from '../profiler.ts';
+import type { Chain, Contender } from '../contender.ts';
+import type { Window } from '../load.ts';
+import { type Context, chainSubject, type Figure, type Measure, stopwatch } from '../measure.ts';
+import { type Part, Profiler } from '../profiler.ts';
 
-/** Bulk of one connection, and what the proxies' time goes into: perf's shares of what /proc counts. */
+/** What the proxies do while perf looks on. */
+interface Work {
+  readonly id: string;
+  readonly title: string;
+  /** What their time is told by, and how many of it make a second. */
+  readonly unit: string;
+  readonly perSecond: number;
+  readonly of: string;
+  readonly parts: readonly Part[];
+  /** @returns how many units' worth of it were done */
+  run(context: Context, port: number, window: Window): Promise<number>;
+}
+
+const titles: Record<Part, string> = {
+  copies: 'copies',
+  kernel: 'rest of the kernel',
+  cipher: 'cipher',
+  javascript: 'JavaScript',
+  program: 'rest of the program',
+  threads: 'threads',
+};
+
+const notes =
+  'Copies are those between kernel and program; threads are all but the main one: V8’s compiler and collector.';
+
+const bulk = {
+  unit: 'ms/GB',
+  perSecond: 1000,
+  of: 'per GB',
+  async run({ load }, port, window) {
+    const { bytes } = await load.bulk(port, 'push', 1, window);
+    return bytes / 1e9;
+  },
+} satisfies Partial<Work>;
+
+/** Bulk of one connection. */
 export function profile(contenders: readonly Contender[], baseline: Contender): Measure {
+  const parts: Part[] = ['copies', 'kernel', 'javascript', 'program', 'threads'];
+  const title = 'bulk over 1 connection, towards the target';
+  return profileOf({ ...bulk, id: 'profile', title, parts }, contenders, baseline);
+}
+
+/** The same through TLS. */
+export function profileTls(contenders: readonly Contender[], baseline: Contender): Measure {
+  const parts: Part[] = ['copies', 'kernel', 'cipher', 'javascript', 'program', 'threads'];
+  const title = 'bulk over 1 connection through TLS, towards the target';
+  return profileOf({ ...bulk, id: 'profile-tls', title, parts }, contenders, baseline);
+}
+
+/** Short connections, so many at a time. */
+export function profileConnections(
+  atOnce: number,
+  contenders: readonly Contender[],
+  baseline: Contender,
+): Measure {
+  const work: Work = {
+    id: 'profile-connections',
+    title: `new connections, ${atOnce} at a time`,
+    unit: 'µs',
+    perSecond: 1e6,
+    of: 'per connection',
+    parts: ['copies', 'kernel', 'javascript', 'program', 'threads'],
+    async run({ load }, port, window) {
+      const { count } = await load.dial(port, atOnce, window);
+      return count;
+    },
+  };
+  return profileOf(work, contenders, baseline);
+}
+
+/** What the proxies' time goes into: perf's shares of what /proc counts. */
+function profileOf(work: Work, contenders: readonly Contender[], baseline: Contender): Measure {
+  const { id, title, unit, of, parts } = work;
+  const all: Figure = { key: 'cpu', title: `CPU ${unit}`, digits: 0 };
   return {
-    id: 'profile',
-    title: 'Where the time goes: bulk over 1 connection, towards the target',
-    note: 'Processor time of both proxies, ms per GB. Copies are those between kernel and program; threads are all but the main one: V8’s compiler and collector.',
-    figures: [
-      { key: 'cpu', title: 'CPU ms/GB', digits: 0 },
-      { key: 'copies', title: 'copies', digits: 0 },
-      { key: 'kernel', title: 'rest of the kernel', digits: 0 },
-      { key: 'javascript', title: 'JavaScript', digits: 0 },
-      { key: 'program', title: 'rest of the program', digits: 0 },
-      { key: 'threads', title: 'threads', digits: 0 },
-    ],
+    id,
+    title: `Where the time goes: ${title}`,
+    note: `Processor time of both proxies, ${unit.replace(/\/.*/, '')} ${of}. ${notes}`,
+    figures: [all, ...parts.map((part) => ({ key: part, title: titles[part], digits: 0 }))],
     baseline: baseline.name,
     subjects: contenders.map((contender) => ({
-      ...chainSubject(contender, async (context, chain) => {
-        const { window, cpu } = stopwatch(context, chain);
-        let profiler: Profiler | null = null;
-        const onBegin = (): void => {
-          window.onBegin?.();
-          const pids = chain.proxies.flatMap((proxy) => proxy.pids);
-          profiler = new Profiler(context.lab, pids, context.duration);
-        };
-        const { bytes } = await context.load.bulk(chain.port, 'push', 1, { ...window, onBegin });
-        const { user, kernel } = cpu();
-        const shares = await profiler!.shares();
-        const all = (1000 * (user + kernel)) / (bytes / 1e9);
-        const spent = Object.entries(shares).map(([part, share]) => [part, share * all]);
-        return { cpu: all, ...Object.fromEntries(spent) };
-      }),
+      ...chainSubject(contender, (context, chain) => sample(work, context, chain)),
       needs: [...contender.needs, 'perf'],
     })),
   };
+}
+
+async function sample(work: Work, context: Context, chain: Chain) {
+  const { window, cpu } = stopwatch(context, chain);
+  let profiler: Profiler | null = null;
+  const onBegin = (): void => {
+    window.onBegin?.();
+    const pids = chain.proxies.flatMap((proxy) => proxy.pids);
+    profiler = new Profiler(context.lab, pids, context.duration);
+  };
+  const done = await work.run(context, chain.port, { ...window, onBegin });
+  const { user, kernel } = cpu();
+  const shares = await profiler!.shares();
+  const all = (work.perSecond * (user + kernel)) / done;
+  const spent = Object.entries(shares).map(([part, share]) => [part, share * all]);
+  return { cpu: all, ...Object.fromEntries(spent) };
 }

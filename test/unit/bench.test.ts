@@ -199,10 +199,14 @@ test('samples are told apart by thread, file and symbol', () => {
     '  536/536            1ed29ab uv__read (/usr/bin/node (deleted))',
     '  536/540            1ed29ab v8::internal::Scavenger (/usr/bin/node)',
     '  536/540  ffffffff81b6ab30 _copy_to_iter ([kernel.kallsyms])',
+    '  536/536            1ed29ab _aesni_ctr32_ghash_6x (/usr/bin/node)',
+    '  711/711              29ab0 [unknown] (/usr/lib/x86_64-linux-gnu/libcrypto.so.3)',
+    '  711/711              29ab0 SSL_read (/usr/lib/x86_64-linux-gnu/libssl.so.3)',
     '',
   ].join('\n');
   assert.deepEqual(sharesOf(script), {
-    ...{ copies: 3 / 9, kernel: 1 / 9, javascript: 2 / 9, program: 1 / 9, threads: 2 / 9 },
+    ...{ copies: 3 / 12, kernel: 1 / 12, cipher: 2 / 12 },
+    ...{ javascript: 2 / 12, program: 2 / 12, threads: 2 / 12 },
   });
   assert.throws(() => sharesOf(''), /perf has seen nothing/);
 });
