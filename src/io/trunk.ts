@@ -126,8 +126,8 @@ export class Trunk {
 
   /**
    * Something may have to leave: see to it now, or at the end of this turn if this turn already did or
-   * is one of a crowd. `bytes`: how much was written. From a frame's worth on there is nothing to be gathered, and a writer
-   * that had to wait for the turn's end would stop and start its reader each time.
+   * is one of a crowd. `bytes`: how much was written. From a frame's worth on there is nothing to be
+   * gathered, and a writer that had to wait for the turn's end would stop and start its reader each time.
    */
   kick(bytes = 0, now?: number): void {
     this.#kicks += 1;

@@ -29,6 +29,11 @@ export type AnySocket = Socket | BareSocket;
  * wants them, and a write that the kernel takes at once leaves nothing behind.
  */
 export class BareSocket {
+  /**
+   * For the next write, of whatever socket. One that was under way is of no more use: Node clings to it until
+   * after its callback.
+   */
+  static #spare: Request | null = null;
   readonly #handle: Handle;
   readonly #onGone: (() => void) | undefined;
   #sink: BareSink | null = null;
@@ -181,12 +186,6 @@ export class BareSocket {
   static readonly #onClosed = function (this: Handle): void {
     (this.owner as BareSocket).#tellClosed();
   };
-
-  /**
-   * For the next write, of whatever socket. One that was under way is of no more use: Node clings to it until
-   * after its callback.
-   */
-  static #spare: Request | null = null;
 
   static #takeSpare(): Request {
     const spare = BareSocket.#spare;
