@@ -7,12 +7,12 @@ import { type Part, Profiler } from '../profiler.ts';
 interface Work {
   readonly id: string;
   readonly title: string;
-  /** What their time is told by, and how many of it make a second. */
+  /** What their time is told in, as in `ms per GB`. */
   readonly unit: string;
+  /** How many ms, or what it is, make a second. */
   readonly perSecond: number;
-  readonly of: string;
   readonly parts: readonly Part[];
-  /** @returns how many units' worth of it were done */
+  /** @returns how many GB, or what it is, were done */
   run(context: Context, port: number, window: Window): Promise<number>;
 }
 
@@ -25,13 +25,22 @@ const titles: Record<Part, string> = {
   threads: 'threads',
 };
 
-const notes =
+const plain: readonly Part[] = ['copies', 'kernel', 'javascript', 'program', 'threads'];
+const encrypted: readonly Part[] = [
+  'copies',
+  'kernel',
+  'cipher',
+  'javascript',
+  'program',
+  'threads',
+];
+
+const explanation =
   'Copies are those between kernel and program; threads are all but the main one: V8’s compiler and collector.';
 
 const bulk = {
-  unit: 'ms/GB',
+  unit: 'ms per GB',
   perSecond: 1000,
-  of: 'per GB',
   async run({ load }, port, window) {
     const { bytes } = await load.bulk(port, 'push', 1, window);
     return bytes / 1e9;
@@ -40,16 +49,14 @@ const bulk = {
 
 /** Bulk of one connection. */
 export function profile(contenders: readonly Contender[], baseline: Contender): Measure {
-  const parts: Part[] = ['copies', 'kernel', 'javascript', 'program', 'threads'];
   const title = 'bulk over 1 connection, towards the target';
-  return profileOf({ ...bulk, id: 'profile', title, parts }, contenders, baseline);
+  return profileOf({ ...bulk, id: 'profile', title, parts: plain }, contenders, baseline);
 }
 
 /** The same through TLS. */
 export function profileTls(contenders: readonly Contender[], baseline: Contender): Measure {
-  const parts: Part[] = ['copies', 'kernel', 'cipher', 'javascript', 'program', 'threads'];
   const title = 'bulk over 1 connection through TLS, towards the target';
-  return profileOf({ ...bulk, id: 'profile-tls', title, parts }, contenders, baseline);
+  return profileOf({ ...bulk, id: 'profile-tls', title, parts: encrypted }, contenders, baseline);
 }
 
 /** Short connections, so many at a time. */
@@ -61,10 +68,9 @@ export function profileConnections(
   const work: Work = {
     id: 'profile-connections',
     title: `new connections, ${atOnce} at a time`,
-    unit: 'µs',
+    unit: 'µs per connection',
     perSecond: 1e6,
-    of: 'per connection',
-    parts: ['copies', 'kernel', 'javascript', 'program', 'threads'],
+    parts: plain,
     async run({ load }, port, window) {
       const { count } = await load.dial(port, atOnce, window);
       return count;
@@ -75,12 +81,12 @@ export function profileConnections(
 
 /** What the proxies' time goes into: perf's shares of what /proc counts. */
 function profileOf(work: Work, contenders: readonly Contender[], baseline: Contender): Measure {
-  const { id, title, unit, of, parts } = work;
-  const all: Figure = { key: 'cpu', title: `CPU ${unit}`, digits: 0 };
+  const { id, title, unit, parts } = work;
+  const all: Figure = { key: 'cpu', title: `CPU, ${unit}`, digits: 0 };
   return {
     id,
     title: `Where the time goes: ${title}`,
-    note: `Processor time of both proxies, ${unit.replace(/\/.*/, '')} ${of}. ${notes}`,
+    note: `Processor time of both proxies, ${unit}. ${explanation}`,
     figures: [all, ...parts.map((part) => ({ key: part, title: titles[part], digits: 0 }))],
     baseline: baseline.name,
     subjects: contenders.map((contender) => ({
