@@ -19,6 +19,11 @@ export interface Machine {
   readonly peers: Readonly<Record<string, string>>;
 }
 
+/** Where runs may be compared: the kind of processor and the release of Node. */
+export function platformOf({ machine: { processor, node } }: RunResult): string {
+  return `${processor}, Node ${/\d+/.exec(node)?.[0] ?? node}`;
+}
+
 export interface MeasureResult {
   readonly id: string;
   readonly title: string;

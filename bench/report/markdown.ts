@@ -1,18 +1,18 @@
-import type { MeasureResult, RunResult } from '../result.ts';
+import { type MeasureResult, platformOf, type RunResult } from '../result.ts';
 import { barTable, failures, measureTable, type Table } from './tables.ts';
 
 /** The page that the project publishes. */
 export function markdownPage(runs: readonly RunResult[]): string {
-  const machines = byMachine(runs);
+  const platforms = byPlatform(runs);
   return `${[
     introduction,
     '## Where and how',
-    machines.map((those) => `- ${where(those)}`).join('\n'),
+    platforms.map((those) => `- ${where(those)}`).join('\n'),
     how,
     '## Bars',
     barText,
-    ...machines.flatMap((those) => [
-      ...(machines.length > 1 ? [`### On ${those[0]!.machine.processor}`] : []),
+    ...platforms.flatMap((those) => [
+      ...(platforms.length > 1 ? [`### On ${platformOf(those[0]!)}`] : []),
       markdownTable(barTable(those)),
     ]),
     ...runs.flatMap(runSections),
@@ -21,16 +21,17 @@ export function markdownPage(runs: readonly RunResult[]): string {
   ].join('\n\n')}\n`;
 }
 
-/** The runs of each machine, in their order. */
-function byMachine(runs: readonly RunResult[]): RunResult[][] {
-  const names = [...new Set(runs.map(({ machine }) => machine.processor))];
-  return names.map((name) => runs.filter(({ machine }) => machine.processor === name));
+/** The runs of each platform, in their order. */
+function byPlatform(runs: readonly RunResult[]): RunResult[][] {
+  const names = [...new Set(runs.map(platformOf))];
+  return names.map((name) => runs.filter((run) => platformOf(run) === name));
 }
 
-function runSections({ machine, congestion, isDefault, measures }: RunResult): string[] {
+function runSections(run: RunResult): string[] {
+  const { congestion, isDefault, measures } = run;
   const suffix = isDefault ? ', its default' : '';
   return [
-    `## Figures on ${machine.processor} under ${congestion}${suffix}`,
+    `## Figures on ${platformOf(run)}, under ${congestion}${suffix}`,
     ...measures.flatMap(measureSection),
   ];
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { MeasureResult, RunResult } from '../result.ts';
+import { type MeasureResult, platformOf, type RunResult } from '../result.ts';
 import { repositoryRoot } from '../root.ts';
 import { markdownPage } from './markdown.ts';
 
@@ -16,29 +16,35 @@ export function keep(run: RunResult): string {
 }
 
 /**
- * Puts the run among those that are published, and writes the page anew. Of an earlier run on the same
- * kind of processor under the same congestion control only those measures stay that this one has not
- * repeated.
+ * Puts the run among those that are published, and writes the page anew.
  * @returns the paths
  */
 export function publish(run: RunResult): string[] {
-  const published = existsSync(data)
-    ? (JSON.parse(readFileSync(data, 'utf8')).runs as RunResult[])
+  const published: RunResult[] = existsSync(data)
+    ? JSON.parse(readFileSync(data, 'utf8')).runs
     : [];
+  const text = jsonOf(withRun(published, run));
+  writeFileSync(data, text);
+  // From what is stored: a figure rounded twice might differ from one rounded once.
+  writeFileSync(page, markdownPage(JSON.parse(text).runs));
+  return [page, data];
+}
+
+/**
+ * Of an earlier run on the same platform under the same congestion control only those measures stay that
+ * this one has not repeated.
+ */
+export function withRun(published: readonly RunResult[], run: RunResult): RunResult[] {
   const same = published.find(
-    ({ congestion, machine }) =>
-      congestion === run.congestion && machine.processor === run.machine.processor,
+    (other) => other.congestion === run.congestion && platformOf(other) === platformOf(run),
   );
   const others = published.filter((other) => other !== same);
   const merged = { ...run, measures: merge(same?.measures ?? [], run.measures) };
-  const runs = [...others, merged].toSorted(
+  return [...others, merged].toSorted(
     (a, b) =>
-      a.machine.processor.localeCompare(b.machine.processor) ||
+      platformOf(a).localeCompare(platformOf(b), 'en', { numeric: true }) ||
       Number(b.isDefault) - Number(a.isDefault),
   );
-  writeFileSync(data, jsonOf(runs));
-  writeFileSync(page, markdownPage(runs));
-  return [page, data];
 }
 
 function merge(

@@ -6,8 +6,9 @@ import type { Measure, Sample } from '../../bench/measure.ts';
 import { named } from '../../bench/named.ts';
 import { sharesOf } from '../../bench/profiler.ts';
 import { markdownPage } from '../../bench/report/markdown.ts';
+import { withRun } from '../../bench/report/store.ts';
 import { barTable, measureTable, versusTable } from '../../bench/report/tables.ts';
-import type { MeasureResult, Row, RunResult } from '../../bench/result.ts';
+import { type MeasureResult, platformOf, type Row, type RunResult } from '../../bench/result.ts';
 import { runRounds } from '../../bench/rounds.ts';
 import { median, ratio, spread } from '../../bench/statistics.ts';
 
@@ -171,21 +172,39 @@ test('a bar is judged against the best rival, and stays in the page when it is m
   assert.match(markdownPage([run]), /\| 0\.75× \(HAProxy twice, 64 KiB\) \| missed \|/);
 });
 
-test('each machine has its own bars and figures in the page', () => {
+test('each processor and release of Node has its own bars and figures in the page', () => {
   const run = runOf([measureOf('bulk', [row('HAProxy twice', [1]), row('striped, 8 lanes', [2])])]);
-  const other = { ...run, machine: { ...run.machine, processor: 'another' } };
+  const other = { ...run, machine: { ...run.machine, processor: 'another', node: 'v22.1.0' } };
   const page = markdownPage([run, { ...run, congestion: 'cubic', isDefault: false }, other]);
-  const { processor } = run.machine;
+  const platform = platformOf(run);
   assert.deepEqual(page.match(/^#{2,3} (On|Figures) .*$/gm), [
-    ...[`### On ${processor}`, '### On another'],
+    ...[`### On ${platform}`, '### On another, Node 22'],
     ...[
-      `## Figures on ${processor} under bbr, its default`,
-      `## Figures on ${processor} under cubic`,
+      `## Figures on ${platform}, under bbr, its default`,
+      `## Figures on ${platform}, under cubic`,
     ],
-    '## Figures on another under bbr, its default',
+    '## Figures on another, Node 22, under bbr, its default',
   ]);
   assert.match(page, /\| bar \| bbr \| cubic \|/);
   assert.match(page, /\| bar \| bbr \| {2}\|/);
+});
+
+test('a run takes the place of what it measured anew on its platform, and of nothing else', () => {
+  const [bulk, ping, newer] = [[1], [2], [3]].map((rate) => [row('HAProxy twice', rate)]);
+  const before = runOf([measureOf('bulk', bulk!), measureOf('ping', ping!)]);
+  const now = runOf([measureOf('bulk', newer!), measureOf('tls', newer!)]);
+  assert.deepEqual(withRun([before], now), [
+    { ...now, measures: [now.measures[0], before.measures[1], now.measures[1]] },
+  ]);
+
+  const cubic = { ...now, congestion: 'cubic', isDefault: false };
+  const later = { ...now, machine: { ...now.machine, node: 'v100.1.0' } };
+  const patched = { ...before, machine: { ...before.machine, node: `${before.machine.node}.1` } };
+  assert.deepEqual(
+    [later, cubic, patched].reduce(withRun, [before]),
+    [{ ...patched, measures: before.measures }, cubic, later],
+    'in the order of Node’s releases, the default first',
+  );
 });
 
 test('samples are told apart by thread, file and symbol', () => {
