@@ -29,6 +29,10 @@ export class BarePipe implements Pipe, BareSink {
       onDrain: () => {
         if (this.writable) this.#handler!.onDrain();
       },
+      onEmptied: () => {
+        if (this.#reader.hasEnded) socket.conclude();
+        else socket.shutdown();
+      },
     });
     socket.open(this);
   }

@@ -129,6 +129,18 @@ export class BareSocket {
     this.#check('shutdown', error);
   }
 
+  /**
+   * FIN of a connection whose peer has ended and been heard of: it leaves with `close()`, for which `onFinSent`
+   * is the word. One call of the system less, and one of Node's less.
+   */
+  conclude(): void {
+    turn.atEnd(() => {
+      if (this.#state !== 'open') return;
+      if (this.isConnected) this.#sink!.onFinSent();
+      else this.#fail('shutdown', 'ECONNRESET');
+    });
+  }
+
   /** Sends RST and closes. A unix socket knows no RST: its peer sees an end, and errors when it writes. */
   reset(): void {
     if (this.#state !== 'open') return;

@@ -3,6 +3,11 @@ import { turn } from '../loop/turn.ts';
 import type { BareSocket } from './bare-socket.ts';
 import { GATHER_BYTES, type WriterOptions } from './socket-writer.ts';
 
+export interface BareWriterOptions extends WriterOptions {
+  /** All that was written before `end()` is with the kernel: FIN is due. */
+  readonly onEmptied: () => void;
+}
+
 /**
  * The writing half of a bare socket, with one write under way at most. What leaves at once and what is
  * gathered is as in `SocketWriter`; a chunk that the kernel takes at once is released at once, while it is
@@ -10,7 +15,7 @@ import { GATHER_BYTES, type WriterOptions } from './socket-writer.ts';
  */
 export class BareWriter {
   readonly #socket: BareSocket;
-  readonly #options: WriterOptions;
+  readonly #options: BareWriterOptions;
   /** Not written yet, oldest first. */
   #gathered: Chunk[] = [];
   /** The kernel has yet to take some of these. */
@@ -23,7 +28,7 @@ export class BareWriter {
   /** The turn of the last write. */
   #turn = -1;
 
-  constructor(socket: BareSocket, options: WriterOptions) {
+  constructor(socket: BareSocket, options: BareWriterOptions) {
     this.#socket = socket;
     this.#options = options;
   }
@@ -43,11 +48,11 @@ export class BareWriter {
     this.isCongested = this.#bytes >= this.#options.limit;
   }
 
-  /** FIN, after what was written. */
+  /** Nothing will be written after this. */
   end(): void {
     this.#isEnding = true;
     this.#flush();
-    if (this.#bytes === 0) this.#socket.shutdown();
+    if (this.#bytes === 0) this.#options.onEmptied();
   }
 
   /** What a write had left over is with the kernel. */
@@ -55,7 +60,7 @@ export class BareWriter {
     this.#release(this.#underWay);
     this.#underWay = none;
     this.#flush();
-    if (this.#isEnding && this.#bytes === 0) this.#socket.shutdown();
+    if (this.#isEnding && this.#bytes === 0) this.#options.onEmptied();
     this.#drain();
   }
 

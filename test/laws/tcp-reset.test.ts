@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { tcpPipe } from '../../src/io/pipe-tcp.ts';
+import { within } from '../e2e/support/wait.ts';
 import { End, textAt, turns } from './end.ts';
 import { poisonedPool, socketPair } from './pairs.ts';
 
@@ -84,6 +86,19 @@ describe('a TCP pipe whose peer resets', () => {
       }
       assert.equal(end.broken.kind, 'reset');
     }));
+
+  test('after its own FIN: seen when ours is to follow', () =>
+    withPeer(async (end, peer) => {
+      end.resume();
+      peer.end(textAt(0, 1000));
+      await end.until(() => end.fins === 1, 'the FIN');
+      peer.resetAndDestroy();
+      await turns(20);
+      end.sendFin();
+      await end.until(() => end.broken !== null, 'onBroken');
+      assert.equal(end.broken?.kind, 'reset');
+      assert.equal(end.finsSent, 0);
+    }));
 });
 
 describe('a TCP pipe whose peer ends', () => {
@@ -103,6 +118,23 @@ describe('a TCP pipe whose peer ends', () => {
         assert.equal(end.broken, null);
       }));
   }
+
+  test('first, and is slow to read: all that was sent arrives, then our FIN', () =>
+    withPeer(async (end, peer) => {
+      end.resume();
+      peer.end();
+      await end.until(() => end.fins === 1, 'the FIN');
+      await end.fill(256 * 1024, 96 * 1024 * 1024);
+      end.sendFin();
+      let read = 0;
+      peer.on('data', (bytes: Buffer) => {
+        read += bytes.length;
+      });
+      peer.resume();
+      await within(5_000, once(peer, 'end'), 'the end of what was sent');
+      assert.equal(read, end.sentBytes);
+      assert.equal(end.finsSent, 1);
+    }));
 
   test('with a message that fills the first read exactly: it does not wait for more', () =>
     withPeer(async (end, peer) => {
