@@ -30,7 +30,7 @@ export class BarePipe implements Pipe, BareSink {
         if (this.writable) this.#handler!.onDrain();
       },
       onEmptied: () => {
-        if (this.#reader.hasEnded) socket.conclude();
+        if (this.#reader.hasEnded && socket.isExclusive) socket.conclude();
         else socket.shutdown();
       },
     });
@@ -94,8 +94,9 @@ export class BarePipe implements Pipe, BareSink {
 
   onFinSent(): void {
     this.#fin = 'sent';
-    this.#handler!.onFinSent();
+    // First, so that the FIN is out whatever the handler does.
     this.#closeIfEnded();
+    this.#handler!.onFinSent();
   }
 
   onError(error: NodeJS.ErrnoException): void {

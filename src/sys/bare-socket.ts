@@ -34,6 +34,8 @@ export class BareSocket {
    * after its callback.
    */
   static #spare: Request | null = null;
+  /** Closing it ends the connection. */
+  readonly isExclusive: boolean;
   readonly #handle: Handle;
   readonly #onGone: (() => void) | undefined;
   #sink: BareSink | null = null;
@@ -55,13 +57,18 @@ export class BareSocket {
     if (!bindings()?.isHandle(handle)) return null;
     inside._handle = null;
     handle.readStop();
-    return new BareSocket(handle, () => socket.destroy());
+    // Connections are handed from process to process as sockets, and the giver holds on to them for a while.
+    return new BareSocket(handle, () => socket.destroy(), false);
   }
 
-  /** `onGone` is called when the connection is closed and its descriptor free. */
-  constructor(handle: Handle, onGone?: () => void) {
+  /**
+   * `onGone` is called when the connection is closed and its descriptor free. `isExclusive`: no other process has
+   * a descriptor of it, as one would that has handed it over.
+   */
+  constructor(handle: Handle, onGone?: () => void, isExclusive = true) {
     this.#handle = handle;
     this.#onGone = onGone;
+    this.isExclusive = isExclusive;
     handle.owner = this;
   }
 
@@ -130,8 +137,8 @@ export class BareSocket {
   }
 
   /**
-   * FIN of a connection whose peer has ended and been heard of: it leaves with `close()`, for which `onFinSent`
-   * is the word. One call of the system less, and one of Node's less.
+   * FIN of an exclusive connection whose peer has ended and been heard of: it leaves with `close()`, for which
+   * `onFinSent` is the word. One call of the system less, and one of Node's less.
    */
   conclude(): void {
     turn.atEnd(() => {

@@ -145,6 +145,32 @@ test(
   },
 );
 
+test(
+  'a FIN leaves though the primary, which still holds the connection, is stalled',
+  limits,
+  async (t) => {
+    let onAccepted = (): void => {};
+    const target = await Target.start((socket) => {
+      onAccepted();
+      socket.pipe(socket);
+    });
+    t.after(() => target.close());
+    const pair = await startPair(t, { to: target.address });
+    onAccepted = () => process.kill(pair.entry.pid, 'SIGSTOP');
+    // The primary lets go of a connection some ms after it has handed it over; not each time is quicker.
+    for (let time = 0; time < 10; time += 1) {
+      const socket = await pair.connect();
+      socket.end('x');
+      try {
+        assert.equal(await within(3_000, ending(socket.resume()), 'the FIN'), 'end');
+        assert.equal(socket.bytesRead, 1);
+      } finally {
+        process.kill(pair.entry.pid, 'SIGCONT');
+      }
+    }
+  },
+);
+
 test('SIGTERM: connections of all workers may end by themselves', limits, async (t) => {
   const pair = await startPair(t);
   const sockets = await Promise.all(Array.from({ length: WORKERS }, () => opened(pair)));
@@ -259,6 +285,7 @@ interface Options {
   readonly plain?: boolean;
   readonly entryArgs?: readonly string[];
   readonly exitArgs?: readonly string[];
+  readonly to?: string;
 }
 
 /** Two workers at each end unless `options` says otherwise, and an echo behind them. */

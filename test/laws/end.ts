@@ -45,6 +45,7 @@ export class End implements PipeHandler {
   isAborted = false;
   /** Called at the end of each onChunk and onDrain, for owners that act at once. */
   onData: (() => void) | null = null;
+  onLastSent: (() => void) | null = null;
   onRoom: (() => void) | null = null;
   #isFinQueued = false;
   #isInCall = false;
@@ -163,6 +164,7 @@ export class End implements PipeHandler {
       assert.ok(this.#isFinQueued, `${this.name}: no onFinSent without sendFin`);
       this.finsSent += 1;
       assert.equal(this.finsSent, 1, `${this.name}: one onFinSent (law 4)`);
+      this.onLastSent?.();
     });
   }
 

@@ -16,11 +16,11 @@ import type { DialError } from '../../src/sys/net-error.ts';
 import { secureClient, secureServer } from '../../src/sys/tls.ts';
 import type { PipePair } from './pipe.ts';
 
-export interface SocketPair {
+export interface SocketPair<Dialled extends AnySocket = Socket> {
   /** Accepted; paused and not read. */
   readonly accepted: Socket;
   /** Dialled; paused and not read. */
-  readonly dialled: Socket;
+  readonly dialled: Dialled;
   /** Resolves when both sockets are closed. */
   close(): Promise<void>;
 }
@@ -50,6 +50,14 @@ export async function socketPair(): Promise<SocketPair> {
   };
 }
 
+/** The dialled one never was a `net.Socket`. */
+export async function halfBarePair(): Promise<SocketPair<BareSocket>> {
+  const { promise: accepting, resolve: onSocket } = withResolvers<Socket>();
+  const listener = await listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, onSocket);
+  const dialled = await dialledBare(Number(listener.addresses[0]?.split(':')[1]));
+  return { accepted: await accepting, dialled, close: () => listener.close() };
+}
+
 export async function tcpPair(): Promise<PipePair> {
   const sockets = await socketPair();
   const pool = poisonedPool();
@@ -65,10 +73,8 @@ export async function bareTcpPair(): Promise<PipePair> {
   const { promise: accepting, resolve: onSocket } = withResolvers<AnySocket>();
   const listener = await listenBare({ kind: 'tcp', host: '127.0.0.1', port: 0 }, onSocket);
   const port = Number(listener.addresses[0]?.split(':')[1]);
-  const { promise: dialling, resolve: onDialled } = withResolvers<AnySocket | DialError>();
-  dialBare({ kind: 'tcp', host: '127.0.0.1', port }, { timeout: 10_000 }, onDialled);
-  const [accepted, dialled] = await Promise.all([accepting, dialling]);
-  assert.ok(accepted instanceof BareSocket && dialled instanceof BareSocket);
+  const [accepted, dialled] = await Promise.all([accepting, dialledBare(port)]);
+  assert.ok(accepted instanceof BareSocket);
   const pool = poisonedPool();
   return {
     a: tcpPipe(dialled, pool),
@@ -131,6 +137,14 @@ export function over(
 
 export const asDatagrams = (pipe: Pipe): Pipe => new DatagramPipe(pipe);
 export const throughDuplex = (pipe: Pipe): Pipe => pipeFromDuplex(duplexFromPipe(pipe));
+
+async function dialledBare(port: number): Promise<BareSocket> {
+  const { promise: dialling, resolve: onDialled } = withResolvers<AnySocket | DialError>();
+  dialBare({ kind: 'tcp', host: '127.0.0.1', port }, { timeout: 10_000 }, onDialled);
+  const dialled = await dialling;
+  assert.ok(dialled instanceof BareSocket);
+  return dialled;
+}
 
 async function closeWith(sockets: SocketPair, pool: SlabPool): Promise<void> {
   await sockets.close();
