@@ -149,14 +149,9 @@ test(
   'a FIN leaves though the primary, which still holds the connection, is stalled',
   limits,
   async (t) => {
-    let onAccepted = (): void => {};
-    const target = await Target.start((socket) => {
-      onAccepted();
-      socket.pipe(socket);
-    });
-    t.after(() => target.close());
-    const pair = await startPair(t, { to: target.address });
-    onAccepted = () => process.kill(pair.entry.pid, 'SIGSTOP');
+    let onServed = (): void => {};
+    const pair = await startPair(t, {}, () => onServed());
+    onServed = () => process.kill(pair.entry.pid, 'SIGSTOP');
     // The primary lets go of a connection some ms after it has handed it over; not each time is quicker.
     for (let time = 0; time < 10; time += 1) {
       const socket = await pair.connect();
@@ -285,12 +280,21 @@ interface Options {
   readonly plain?: boolean;
   readonly entryArgs?: readonly string[];
   readonly exitArgs?: readonly string[];
-  readonly to?: string;
 }
 
-/** Two workers at each end unless `options` says otherwise, and an echo behind them. */
-async function startPair(t: TestContext, options: Options = {}): Promise<Pair> {
-  const target = await Target.start((socket) => socket.pipe(socket));
+/**
+ * Two workers at each end unless `options` says otherwise, and an echo behind them. `onServed` is called for each
+ * connection that reaches it.
+ */
+async function startPair(
+  t: TestContext,
+  options: Options = {},
+  onServed = (): void => {},
+): Promise<Pair> {
+  const target = await Target.start((socket) => {
+    onServed();
+    socket.pipe(socket);
+  });
   t.after(() => target.close());
   const workers = ['--workers', `${WORKERS}`];
   const pair = await Pair.start(t, {
